@@ -1,0 +1,3 @@
+module github.com/regrant/regrant
+
+go 1.26.0
