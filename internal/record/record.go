@@ -1,0 +1,133 @@
+// Package record is what lies at rest: one grant, with everything that the
+// rotation protocol has to know about it. Only package client reads it, so new
+// members never break a store.
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Format is the newest format that this package reads and the one it writes.
+// It grows only when an older program would misread a record.
+const Format = 1
+
+// A Record is one grant. Records are values: what is shared is never changed.
+type Record struct {
+	Format int    `json:"format"`
+	Key    string `json:"key"` // the canonical tokenstore.Key: a record that was moved does not open
+
+	// Grant names the grant: random at a login, derived from the refresh token
+	// at an import. A record of another grant always wins over ours.
+	Grant string `json:"grant"`
+	// Generation is the number of the attempt that brought these tokens. In
+	// one grant the higher one wins, whoever saves last.
+	Generation uint64 `json:"generation"`
+
+	RefreshToken string                     `json:"refresh_token,omitempty"`
+	AccessToken  string                     `json:"access_token,omitempty"`
+	TokenType    string                     `json:"token_type,omitempty"`
+	IDToken      string                     `json:"id_token,omitempty"` // verified
+	Extra        map[string]json.RawMessage `json:"extra,omitempty"`
+
+	Requested []string `json:"requested,omitempty"` // scopes that the login asked for
+	Granted   []string `json:"granted,omitempty"`   // scopes that the server granted
+
+	LoggedIn      time.Time     `json:"logged_in"`
+	Renewed       time.Time     `json:"renewed"`                 // start of the request that brought the access token
+	Lifetime      time.Duration `json:"lifetime,omitempty"`      // of the access token, from Renewed; 0: not said
+	Expiry        time.Time     `json:"expiry,omitzero"`         // Renewed + Lifetime; zero: not said
+	RefreshExpiry time.Time     `json:"refresh_expiry,omitzero"` // of the refresh token, if the server said
+	GrantExpiry   time.Time     `json:"grant_expiry,omitzero"`   // of the whole grant, if it is known
+
+	Intent  *Intent  `json:"intent,omitempty"`
+	Refused *Refused `json:"refused,omitempty"`
+}
+
+// An Intent says that somebody is about to spend the refresh token, or has. It
+// is the lease, the evidence after a crash, and the proof that the store could
+// be written before a single-use token was spent.
+type Intent struct {
+	ID      string        `json:"id"`      // random, one per flight
+	Attempt uint64        `json:"attempt"` // the generation that the answer will have
+	Lease   time.Duration `json:"lease"`   // how long others wait while the record does not change
+	Locked  bool          `json:"locked,omitempty"`
+	Started time.Time     `json:"started"`
+}
+
+// Refused says that the server declared the refresh token of this generation
+// dead. It loses against any higher generation and any other grant.
+type Refused struct {
+	Code string    `json:"code"`
+	When time.Time `json:"when"`
+	Text string    `json:"text,omitempty"`
+	// Lost is the earlier attempt whose answer never arrived, if there was
+	// one: then the token was probably rotated, not revoked.
+	Lost *Intent `json:"lost,omitempty"`
+}
+
+// Errors of Decode.
+var (
+	// ErrNewer: a newer version of the program wrote the record.
+	ErrNewer = errors.New("the record was written by a newer version of this library")
+	// ErrDamaged: the bytes are no record.
+	ErrDamaged = errors.New("the record is damaged")
+	// ErrMoved: the record belongs to another key.
+	ErrMoved = errors.New("the record belongs to another account, client or issuer")
+)
+
+// Encode returns r as bytes, for key.
+func (r *Record) Encode(key string) ([]byte, error) {
+	c := *r
+	c.Format, c.Key = Format, key
+	return json.Marshal(&c)
+}
+
+// Decode reads what Encode wrote for the same key.
+func Decode(data []byte, key string) (*Record, error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil || head.Format < 1 {
+		return nil, ErrDamaged // the cause may quote the content
+	}
+	if head.Format > Format {
+		return nil, fmt.Errorf("%w (format %d, this one reads up to %d)", ErrNewer, head.Format, Format)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil || r.Grant == "" || r.Lifetime < 0 ||
+		r.Intent != nil && (r.Intent.ID == "" || r.Intent.Lease < 0) {
+		return nil, ErrDamaged
+	}
+	if r.Key != key {
+		return nil, ErrMoved
+	}
+	return &r, nil
+}
+
+// Same tells whether both are of one grant.
+func (r *Record) Same(o *Record) bool { return r != nil && o != nil && r.Grant == o.Grant }
+
+// With returns a copy that carries intent (nil: none).
+func (r *Record) With(intent *Intent) *Record {
+	c := *r
+	c.Intent = intent
+	return &c
+}
+
+// Clone returns a copy that shares nothing that could be changed.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Extra = maps.Clone(r.Extra)
+	c.Requested, c.Granted = slices.Clone(r.Requested), slices.Clone(r.Granted)
+	return &c
+}
+
+// String keeps the tokens out of logs (as do GoString and LogValue).
+func (r *Record) String() string {
+	return fmt.Sprintf("record of grant generation %d, expiring %v", r.Generation, r.Expiry)
+}
