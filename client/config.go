@@ -239,4 +239,3 @@ func union(a, b []string) []string {
 	}
 	return all
 }
-

@@ -31,8 +31,9 @@ type Record struct {
 	RefreshToken string                     `json:"refresh_token,omitempty"`
 	AccessToken  string                     `json:"access_token,omitempty"`
 	TokenType    string                     `json:"token_type,omitempty"`
-	IDToken      string                     `json:"id_token,omitempty"` // verified
 	Extra        map[string]json.RawMessage `json:"extra,omitempty"`
+	IDToken      string                     `json:"id_token,omitempty"` // the newest that was verified
+	Identity     *Identity                  `json:"identity,omitempty"` // who logged in
 
 	Requested []string `json:"requested,omitempty"` // scopes that the login asked for
 	Granted   []string `json:"granted,omitempty"`   // scopes that the server granted
@@ -46,6 +47,18 @@ type Record struct {
 
 	Intent  *Intent  `json:"intent,omitempty"`
 	Refused *Refused `json:"refused,omitempty"`
+}
+
+// Identity holds what the ID token of the login said. Every later ID token has
+// to agree with it (OpenID Connect Core 1.0 section 12.2).
+type Identity struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience []string `json:"aud"`
+	Party    string   `json:"azp,omitempty"`
+	Nonce    string   `json:"nonce,omitempty"`
+	IssuedAt int64    `json:"iat"`
+	AuthTime int64    `json:"auth_time,omitempty"`
 }
 
 // An Intent says that somebody is about to spend the refresh token, or has. It

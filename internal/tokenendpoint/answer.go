@@ -134,15 +134,15 @@ func (a *Answer) check() error {
 		return errors.New("it has no access_token")
 	case a.TokenType == "":
 		return errors.New("it has no token_type (RFC 6749 section 5.1)")
-	case !headerSafe(a.AccessToken) || !headerSafe(a.TokenType):
+	case !HeaderSafe(a.AccessToken) || !HeaderSafe(a.TokenType):
 		return errors.New("its access_token holds characters that no HTTP header can carry")
 	}
 	return nil
 }
 
-// headerSafe accepts the visible characters of RFC 6749 appendix A.12, and so
+// HeaderSafe accepts the visible characters of RFC 6749 appendix A.12, and so
 // everything that can be sent in an Authorization header.
-func headerSafe(s string) bool {
+func HeaderSafe(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false

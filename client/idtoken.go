@@ -1,0 +1,275 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/regrant/regrant/internal/record"
+)
+
+const (
+	// clockSkew is how far the clocks of server and client may be apart.
+	clockSkew = time.Minute
+	// maxIDTokenAge refuses an ID token of the distant past at a login.
+	maxIDTokenAge = 24 * time.Hour
+	// keysTimeout bounds the wait for the server's keys.
+	keysTimeout = 10 * time.Second
+)
+
+// errKeysUnreachable says that a signature could be neither proved nor refuted.
+var errKeysUnreachable = errors.New("the server's keys are out of reach")
+
+// An idVerifier verifies the ID tokens of one server for one client.
+type idVerifier struct {
+	verifier *oidc.IDTokenVerifier
+	lenient  *oidc.IDTokenVerifier // takes expired ones
+	clientID string
+	issuer   string // as discovered; may hold {tenantid}
+}
+
+func newIDVerifier(ctx context.Context, provider *oidc.Provider, issuer, jwks, clientID, configured string) *idVerifier {
+	if jwks == "" {
+		return nil // an OAuth server without OpenID Connect
+	}
+	keys := &keySet{remote: oidc.NewRemoteKeySet(ctx, jwks)}
+	var algs struct {
+		Supported []string `json:"id_token_signing_alg_values_supported"`
+	}
+	_ = provider.Claims(&algs)
+	// "none" and the HMAC algorithms are never accepted: go-jose would take them
+	// if we named them (RFC 8725 section 3.1).
+	allowed := slices.DeleteFunc(algs.Supported, func(alg string) bool { return !asymmetric[alg] })
+	strict := oidc.Config{
+		ClientID:             clientID,
+		SupportedSigningAlgs: allowed,              // empty: RS256 (OpenID Connect Core section 2)
+		SkipIssuerCheck:      issuer != configured, // checked below, with the tenant filled in
+		Now:                  func() time.Time { return time.Now().Add(-clockSkew) },
+	}
+	lenient := strict
+	lenient.SkipExpiryCheck = true
+	return &idVerifier{
+		clientID: clientID,
+		issuer:   issuer,
+		verifier: oidc.NewVerifier(issuer, keys, &strict),
+		lenient:  oidc.NewVerifier(issuer, keys, &lenient),
+	}
+}
+
+var asymmetric = map[string]bool{
+	oidc.RS256: true, oidc.RS384: true, oidc.RS512: true, oidc.ES256: true, oidc.ES384: true, oidc.ES512: true,
+	oidc.PS256: true, oidc.PS384: true, oidc.PS512: true, oidc.EdDSA: true,
+}
+
+// keySet tells a wrong signature from keys that could not be fetched: the one
+// ends a grant, the other says nothing about it.
+type keySet struct{ remote oidc.KeySet }
+
+type keyFetch struct{ failed bool }
+
+type keyFetchKey struct{}
+
+func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	payload, err := k.remote.VerifySignature(ctx, jwt)
+	// go-oidc wraps the cause when fetching fails, and only then.
+	if fetch, ok := ctx.Value(keyFetchKey{}).(*keyFetch); ok && err != nil {
+		fetch.failed = errors.Unwrap(err) != nil
+	}
+	return payload, err
+}
+
+// verify checks the signature and every claim of OpenID Connect Core section
+// 3.1.3.7 that does not depend on the occasion. accessToken is what came beside
+// the ID token, for at_hash.
+func (v *idVerifier) verify(ctx context.Context, raw, accessToken string) (*record.Identity, error) {
+	return v.verifyWith(ctx, v.verifier, raw, accessToken)
+}
+
+// verifyOld is verify for an ID token that may have expired since it was issued.
+func (v *idVerifier) verifyOld(ctx context.Context, raw string) (*record.Identity, error) {
+	return v.verifyWith(ctx, v.lenient, raw, "")
+}
+
+func (v *idVerifier) verifyWith(ctx context.Context, verifier *oidc.IDTokenVerifier, raw, accessToken string) (*record.Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
+	defer cancel()
+	if err := checkType(raw); err != nil {
+		return nil, err
+	}
+	fetch := new(keyFetch)
+	token, err := verifier.Verify(context.WithValue(ctx, keyFetchKey{}, fetch), raw)
+	if fetch.failed {
+		return nil, errKeysUnreachable
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the ID token is not valid: %w", err)
+	}
+	if token.AccessTokenHash != "" && accessToken != "" {
+		if err := token.VerifyAccessToken(accessToken); err != nil {
+			return nil, errors.New("the ID token belongs to another access token (at_hash)")
+		}
+	}
+	return v.check(raw)
+}
+
+// check checks every claim that needs no key.
+func (v *idVerifier) check(raw string) (*record.Identity, error) {
+	id, err := identityOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := v.tenantIssuer(raw)
+	if err != nil {
+		return nil, err
+	}
+	if id.Issuer != issuer && (issuer != googleIssuer || id.Issuer != googleBare) {
+		return nil, errors.New("the ID token is from another issuer")
+	}
+	return id, v.checkClaims(id)
+}
+
+// Google leaves the scheme out of iss at times; go-oidc makes the same exception.
+const (
+	googleIssuer = "https://accounts.google.com"
+	googleBare   = "accounts.google.com"
+)
+
+func (v *idVerifier) checkClaims(id *record.Identity) error {
+	switch {
+	case id.Subject == "" || len(id.Subject) > 255:
+		return errors.New("the ID token has no usable sub")
+	case !slices.Contains(id.Audience, v.clientID):
+		return errors.New("the ID token is for another client (aud)")
+	case id.Party != "" && id.Party != v.clientID:
+		return errors.New("the ID token was issued to another client (azp)")
+	case len(id.Audience) > 1 && id.Party == "":
+		return errors.New("the ID token has audiences that are not known and no azp")
+	case id.IssuedAt == 0:
+		return errors.New("the ID token has no iat")
+	case time.Unix(id.IssuedAt, 0).After(time.Now().Add(5 * clockSkew)):
+		return errors.New("the ID token was issued in the future: is the clock of this machine right?")
+	}
+	return nil
+}
+
+// checkLogin checks what holds for the ID token of a login only.
+func checkLogin(id *record.Identity, nonce string) error {
+	switch {
+	case nonce != "" && id.Nonce != nonce:
+		return errors.New("the ID token does not belong to this login (nonce)")
+	case time.Since(time.Unix(id.IssuedAt, 0)) > maxIDTokenAge:
+		return errors.New("the ID token was issued long ago: is the clock of this machine right?")
+	}
+	return nil
+}
+
+// sameIdentity compares the ID token of a renewal with that of the login
+// (OpenID Connect Core section 12.2).
+func sameIdentity(login, renewed *record.Identity) error {
+	switch {
+	case renewed.Issuer != login.Issuer:
+		return errors.New("the renewed ID token is from another issuer")
+	case renewed.Subject != login.Subject:
+		return errors.New("the renewed ID token is about another user")
+	case !slices.Equal(slices.Sorted(slices.Values(renewed.Audience)), slices.Sorted(slices.Values(login.Audience))):
+		return errors.New("the renewed ID token has another audience")
+	case renewed.Party != login.Party:
+		return errors.New("the renewed ID token has another authorized party (azp)")
+	case renewed.AuthTime != 0 && login.AuthTime != 0 && renewed.AuthTime != login.AuthTime:
+		return errors.New("the renewed ID token names another time of login (auth_time)")
+	case renewed.Nonce != "" && renewed.Nonce != login.Nonce:
+		return errors.New("the renewed ID token has another nonce")
+	case renewed.IssuedAt < login.IssuedAt:
+		return errors.New("the renewed ID token is older than that of the login")
+	}
+	return nil
+}
+
+// checkType refuses a JWT of another kind (RFC 8725 section 3.11).
+func checkType(raw string) error {
+	head, _, _ := strings.Cut(raw, ".")
+	data, err := base64.RawURLEncoding.DecodeString(head)
+	var header struct {
+		Type string `json:"typ"`
+	}
+	if err != nil || json.Unmarshal(data, &header) != nil {
+		return errors.New("the ID token is not a JWT")
+	}
+	if t := strings.ToLower(strings.TrimPrefix(strings.ToLower(header.Type), "application/")); t != "" && t != "jwt" {
+		return errors.New("the server sent a JWT of another type in place of an ID token")
+	}
+	return nil
+}
+
+// payload returns the claims of a JWT without looking at its signature.
+func payload(raw string) ([]byte, error) {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("the ID token is not a JWT")
+	}
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, errors.New("the ID token is not a JWT")
+	}
+	return data, nil
+}
+
+func identityOf(raw string) (*record.Identity, error) {
+	data, err := payload(raw)
+	if err != nil {
+		return nil, err
+	}
+	var claims struct {
+		record.Identity
+		Audience audience `json:"aud"`
+		IssuedAt number   `json:"iat"`
+		AuthTime number   `json:"auth_time"`
+	}
+	if json.Unmarshal(data, &claims) != nil {
+		return nil, errors.New("the ID token's claims are malformed")
+	}
+	id := claims.Identity
+	id.Audience, id.IssuedAt, id.AuthTime = claims.Audience, int64(claims.IssuedAt), int64(claims.AuthTime)
+	return &id, nil
+}
+
+// audience is a string or an array of strings (RFC 7519 section 4.1.3).
+type audience []string
+
+func (a *audience) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(a))
+}
+
+// number is a NumericDate, which may have a fraction (RFC 7519 section 2).
+type number float64
+
+// tenantIssuer fills the tenant of an ID token into the issuer that a document
+// for many tenants names.
+func (v *idVerifier) tenantIssuer(raw string) (string, error) {
+	if !strings.Contains(v.issuer, "{tenantid}") {
+		return v.issuer, nil
+	}
+	data, err := payload(raw)
+	if err != nil {
+		return "", err
+	}
+	var claims struct {
+		Tenant string `json:"tid"`
+	}
+	if json.Unmarshal(data, &claims) != nil || claims.Tenant == "" {
+		return "", errors.New("the ID token names no tenant (tid)")
+	}
+	return strings.ReplaceAll(v.issuer, "{tenantid}", claims.Tenant), nil
+}
