@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/internal/tokenendpoint"
 )
 
 const (
@@ -89,6 +90,14 @@ func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 // 3.1.3.7 that does not depend on the occasion. accessToken is what came beside
 // the ID token, for at_hash.
 func (v *idVerifier) verify(ctx context.Context, raw, accessToken string) (*record.Identity, error) {
+	return v.verifyWith(ctx, v.verifier, raw, accessToken)
+}
+
+// verifyCached is verify with the keys that are at hand. If they do not do, it
+// says that they are out of reach, and fetching them has begun.
+func (v *idVerifier) verifyCached(ctx context.Context, raw, accessToken string) (*record.Identity, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
 	return v.verifyWith(ctx, v.verifier, raw, accessToken)
 }
 
@@ -272,4 +281,102 @@ func (v *idVerifier) tenantIssuer(raw string) (string, error) {
 		return "", errors.New("the ID token names no tenant (tid)")
 	}
 	return strings.ReplaceAll(v.issuer, "{tenantid}", claims.Tenant), nil
+}
+
+// An unchecked ID token is one whose signature needs keys that have to be
+// fetched first.
+type unchecked struct {
+	server *server
+	rec    *record.Record
+	raw    string
+}
+
+// badIDToken is the code of a grant that ended because the server vouched for
+// another identity than that of the login.
+const badIDToken = "invalid_id_token"
+
+// receive builds the next record from the answer to a renewal. The claims of
+// the ID token are compared with those of the login before anything is handed
+// out; if they do not agree, the server speaks of somebody else now, and the
+// grant has ended: an error comes beside the record, which has to be saved in
+// any case, since the old refresh token is spent.
+//
+// A signature is checked at once if the keys are at hand. They are not fetched
+// here: the answer may hold the only live refresh token, and is saved first.
+func (f *flight) receive(ctx context.Context, s *server, rec *record.Record, n uint64, a *tokenendpoint.Answer, started time.Time) (*record.Record, error) {
+	next := renewed(rec, n, a, started)
+	if a.IDToken == "" || s.ids == nil {
+		return next, nil
+	}
+	id, err := s.ids.check(a.IDToken)
+	if err == nil && rec.Identity != nil {
+		err = sameIdentity(rec.Identity, id)
+	}
+	if err == nil {
+		_, err = s.ids.verifyCached(ctx, a.IDToken, a.AccessToken)
+	}
+	switch {
+	case errors.Is(err, errKeysUnreachable):
+		f.unchecked = &unchecked{s, next, a.IDToken}
+		return next, nil
+	case err != nil:
+		return endedBy(next, err), refusedError(f.keeper.vault.key, endedBy(next, err).Refused)
+	}
+	next.IDToken = a.IDToken
+	if next.Identity == nil {
+		next.Identity = id
+	}
+	return next, nil
+}
+
+// endedBy is rec without what could be used in the name of another user.
+func endedBy(rec *record.Record, cause error) *record.Record {
+	c := rec.With(nil)
+	c.AccessToken, c.Expiry, c.Lifetime = "", time.Time{}, 0
+	c.Refused = &record.Refused{Code: badIDToken, Text: cause.Error(), When: time.Now().UTC().Round(0)}
+	return c
+}
+
+// checkSignature is the rest of receive, after the callers have their token.
+// Keys that are out of reach say nothing about the grant.
+func (k *keeper) checkSignature(ctx context.Context, u *unchecked) {
+	start := time.Now()
+	tell := func(kind EventKind, err error) {
+		k.client.emit(ctx, Event{Kind: kind, Key: k.vault.key, Start: start, Duration: time.Since(start), Generation: u.rec.Generation, Err: err})
+	}
+	id, err := u.server.ids.verify(ctx, u.raw, u.rec.AccessToken)
+	if errors.Is(err, errKeysUnreachable) {
+		tell(IDTokenUnchecked, err)
+		return
+	}
+	rec, v, lerr := k.vault.load(ctx)
+	if lerr != nil || !rec.Same(u.rec) || rec.Generation != u.rec.Generation {
+		return // there is a newer one, with an ID token of its own
+	}
+	if err != nil {
+		ended := endedBy(rec, err)
+		if _, serr := k.vault.save(ctx, ended, v); serr == nil {
+			k.replace(ended)
+			tell(LoginNeeded, refusedError(k.vault.key, ended.Refused))
+		}
+		return
+	}
+	next := rec.Clone()
+	next.IDToken = u.raw
+	if next.Identity == nil {
+		next.Identity = id
+	}
+	if _, err := k.vault.save(ctx, next, v); err == nil {
+		k.replace(next)
+	}
+}
+
+// replace publishes another record of the generation that callers have.
+func (k *keeper) replace(rec *record.Record) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known.Same(rec) && k.known.Generation == rec.Generation {
+		k.known = rec
+		k.current.Store(newSnapshot(rec, k.client.cfg.EarlyRefresh, time.Now()))
+	}
 }

@@ -1,0 +1,202 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	single "github.com/regrant/regrant/internal/flight"
+	"github.com/regrant/regrant/tokenstore"
+)
+
+// A Client is one program (a client_id) at one authorization server, with the
+// grants of all its accounts. It is safe for concurrent use. One per program is
+// meant, and many are correct: two Clients over one store behave as two
+// processes do.
+type Client struct {
+	cfg     Config
+	keepers keepers
+	events  events
+
+	discovered atomic.Pointer[server]
+	discovery  single.Group[*server]
+
+	life    context.Context // ends when Close gives up on what is under way
+	kill    context.CancelFunc
+	closing chan struct{} // closed when Close begins
+
+	mu      sync.Mutex
+	closed  bool
+	work    sync.WaitGroup
+	unsaved []error
+}
+
+// New checks cfg and returns a Client. All problems are reported at once. It
+// does no I/O and starts no goroutine: a wrong issuer or a store that is down
+// shows at the first use, or with Discover.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.problems(); err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg.clone(), closing: make(chan struct{})}
+	c.life, c.kill = context.WithCancel(context.Background())
+	c.events.deliver = cfg.OnEvent
+	if cfg.explicit() {
+		c.discovered.Store(explicitServer(&c.cfg))
+	}
+	return c, nil
+}
+
+// Close ends the Client. No new work begins; a renewal that has spent a refresh
+// token is awaited and its result saved, since giving it up would lose the
+// grant. That takes at most the Timeout of Config.HTTPClient (30 s if it has
+// none) and 5 s more; then tokens that could not be saved are given up, with an
+// error for each. Every later call returns ErrClosed. Closing again does nothing.
+//
+// A program that ends without Close loses nothing that a crash would not: a
+// renewal under way then is taken over by the next process, which works at
+// servers with a grace period and ends the grant at others.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.mu.Unlock()
+	close(c.closing)
+	c.keepers.silence()
+
+	done := make(chan struct{})
+	go func() {
+		c.work.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(c.exchangeTimeout() + saveGrace)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
+	c.kill()
+	<-done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(c.unsaved...)
+}
+
+// enter begins work that Close has to wait for; leave ends it.
+func (c *Client) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.work.Add(1)
+	return true
+}
+
+func (c *Client) leave() { c.work.Done() }
+
+func (c *Client) isClosing() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// detach returns a context with the values of ctx that ends with the Client.
+func (c *Client) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(c.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+func (c *Client) reportUnsaved(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unsaved = append(c.unsaved, err)
+}
+
+// Accounts yields the state of every account of this client that the store
+// keeps, in no particular order. The store must be a tokenstore.Lister;
+// otherwise the error is errors.ErrUnsupported.
+//
+// A record that cannot be read is a Status with Err, and the walk goes on. An
+// error of the store itself is yielded once, and ends it.
+func (c *Client) Accounts(ctx context.Context) iter.Seq2[Status, error] {
+	return func(yield func(Status, error) bool) {
+		lister, ok := c.cfg.Store.(tokenstore.Lister)
+		if !ok {
+			yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Err: errors.Join(errors.New("the store cannot list what it keeps"), errors.ErrUnsupported)})
+			return
+		}
+		if c.isClosing() {
+			yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Err: ErrClosed})
+			return
+		}
+		for key, err := range lister.List(ctx, tokenstore.Key{Issuer: c.cfg.Issuer, ClientID: c.cfg.ClientID}) {
+			switch {
+			case err != nil && key == (tokenstore.Key{}):
+				yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Temporary: true, Err: err})
+				return
+			case err != nil:
+				if !yield(Status{Key: key, Err: &Error{Op: "load", Key: key, Err: err}}, nil) {
+					return
+				}
+				continue
+			}
+			v := newVault(&c.cfg, key)
+			status, err := v.status(ctx)
+			if errors.Is(err, errGone) {
+				continue // deleted since it was listed
+			}
+			if !yield(status, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// events delivers events in order, one at a time, by whoever brings the first.
+type events struct {
+	deliver func(context.Context, Event)
+	mu      sync.Mutex
+	queue   []queued
+	busy    bool
+}
+
+type queued struct {
+	ctx   context.Context
+	event Event
+}
+
+// emit hands the event to Config.OnEvent, with no lock held, so that it may
+// call the Account. An event that is emitted meanwhile is delivered afterwards.
+func (c *Client) emit(ctx context.Context, e Event) {
+	q := &c.events
+	if q.deliver == nil {
+		return
+	}
+	q.mu.Lock()
+	q.queue = append(q.queue, queued{context.WithoutCancel(ctx), e})
+	if q.busy {
+		q.mu.Unlock()
+		return
+	}
+	q.busy = true
+	for len(q.queue) > 0 {
+		next := q.queue[0]
+		q.queue = q.queue[1:]
+		q.mu.Unlock()
+		q.deliver(next.ctx, next.event)
+		q.mu.Lock()
+	}
+	q.busy = false
+	q.mu.Unlock()
+}

@@ -1,0 +1,75 @@
+package client
+
+import (
+	"crypto/rand"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/internal/tokenendpoint"
+)
+
+// newGrant is the record of a login.
+func newGrant(o *obtained) *record.Record {
+	rec := &record.Record{
+		Grant:     o.grant,
+		Requested: o.requested,
+		Granted:   o.requested,
+		Identity:  o.identity,
+		LoggedIn:  o.started.UTC().Round(0),
+	}
+	if rec.Grant == "" {
+		rec.Grant = rand.Text()
+	}
+	rec.Extra = maps.Clone(o.answer.Extra)
+	receive(rec, o.answer, o.started)
+	rec.IDToken = o.answer.IDToken
+	return rec
+}
+
+// renewed is rec after a renewal that the server answered with a: the tokens of
+// attempt n. The intent is fulfilled and a mark is outdated, so neither stays.
+// The ID token needs a check first, and is left to the caller.
+func renewed(rec *record.Record, n uint64, a *tokenendpoint.Answer, started time.Time) *record.Record {
+	next := rec.Clone()
+	next.Generation, next.Intent, next.Refused = n, nil, nil
+	if next.Extra == nil {
+		next.Extra = maps.Clone(a.Extra)
+	} else {
+		maps.Copy(next.Extra, a.Extra) // what the login told and a renewal leaves out stays (Salesforce's instance_url)
+	}
+	receive(next, a, started)
+	return next
+}
+
+// receive takes over the tokens of an answer. Expiry counts from the start of
+// the request, so that it is never later than the server's idea of it.
+func receive(rec *record.Record, a *tokenendpoint.Answer, started time.Time) {
+	started = started.UTC().Round(0)
+	if a.RefreshToken != "" { // else the old one stays (RFC 6749 section 6)
+		rec.RefreshToken = a.RefreshToken
+	}
+	if a.RefreshLifetime > 0 {
+		rec.RefreshExpiry = started.Add(a.RefreshLifetime)
+	}
+	if a.AccessToken == "" {
+		return // only the refresh token could be used
+	}
+	rec.Renewed = started
+	rec.AccessToken, rec.TokenType = a.AccessToken, a.TokenType
+	rec.Lifetime, rec.Expiry = a.Lifetime, time.Time{}
+	if a.Lifetime > 0 {
+		rec.Expiry = started.Add(a.Lifetime)
+	}
+	if a.Scope != "" {
+		rec.Granted = scopeList(a.Scope)
+	}
+}
+
+// scopeList reads a scope parameter. Linear and a few others separate by commas.
+func scopeList(scope string) []string {
+	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' || r == ',' })
+}
+
+func join(scopes []string) string { return strings.Join(scopes, " ") }

@@ -1,0 +1,97 @@
+package client
+
+import (
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+)
+
+// keepers finds the keeper of an account. There is one per account at most, and
+// only while somebody uses it: an Account holds it, its work holds it, and a
+// timer holds it until its access token ends, so that a web backend that makes
+// an Account per request does not load the grant for each.
+type keepers struct {
+	mu   sync.Mutex
+	byID map[string]weak.Pointer[keeper]
+}
+
+func (ks *keepers) find(c *Client, account string) *keeper {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if k := ks.byID[account].Value(); k != nil {
+		return k
+	}
+	k := &keeper{client: c, vault: newVault(&c.cfg, c.cfg.key(account))}
+	if ks.byID == nil {
+		ks.byID = map[string]weak.Pointer[keeper]{}
+	}
+	ks.byID[account] = weak.Make(k)
+	runtime.AddCleanup(k, ks.forget, account)
+	return k
+}
+
+// forget removes the entry of a keeper that is gone, unless there is a new one.
+func (ks *keepers) forget(account string) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if ks.byID[account].Value() == nil {
+		delete(ks.byID, account)
+	}
+}
+
+// silence makes every keeper stop handing out tokens and renewing by itself.
+func (ks *keepers) silence() {
+	ks.mu.Lock()
+	var all []*keeper
+	for _, p := range ks.byID {
+		if k := p.Value(); k != nil {
+			all = append(all, k)
+		}
+	}
+	ks.mu.Unlock()
+	for _, k := range all {
+		k.mu.Lock()
+		k.current.Store(nil)
+		k.schedule()
+		k.mu.Unlock()
+	}
+}
+
+// maxHold bounds how long an account that nobody uses is remembered.
+const maxHold = time.Hour
+
+// schedule sets the timer of a keeper; k.mu is held. Being referenced by a timer
+// is what keeps it alive. In the background mode it fires when the token should
+// be renewed, else when there is nothing left to remember.
+func (k *keeper) schedule() {
+	if k.timer != nil {
+		k.timer.Stop()
+		k.timer = nil
+	}
+	s, now := k.current.Load(), time.Now()
+	if s == nil || k.client.isClosing() {
+		return
+	}
+	hold := maxHold
+	if s.end.wall != 0 {
+		hold = min(hold, s.end.mono.Sub(now))
+	}
+	if k.client.cfg.Background && s.renew.wall != 0 {
+		hold = max(s.renew.mono.Sub(now), k.failed.until.Sub(now))
+	}
+	if hold > 0 {
+		k.timer = time.AfterFunc(hold, k.wake)
+	}
+}
+
+// wake renews a grant in use ahead of time.
+func (k *keeper) wake() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.current.Load()
+	if !k.client.cfg.Background || k.flight != nil || s == nil || !s.used.Load() || !s.renew.reached(time.Now()) {
+		return
+	}
+	_, _ = k.begin(k.client.life, want{idle: true}, (*flight).renew)
+}

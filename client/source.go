@@ -1,0 +1,337 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/regrant/regrant/internal/record"
+)
+
+// A keeper keeps the grant of one account fresh. This file is its side towards
+// callers: who gets a token at once, who waits, and for whom. What a renewal
+// does is in keeper.go.
+type keeper struct {
+	client *Client
+	vault  vault
+
+	current atomic.Pointer[snapshot] // what callers get; nil: nothing yet
+
+	mu     sync.Mutex
+	known  *record.Record // the highest record of the current grant, perhaps not saved yet
+	flight *flight        // the work under way; nil: none
+	failed failure        // how the last renewal failed
+	denied denial         // a token that was refused to this process
+	lost   lostAnswer     // a request of ours whose answer never came
+	timer  *time.Timer    // wakes the background renewal, and keeps the keeper alive until then
+}
+
+// A flight is work on one grant. At a time there is one: a renewal, a login
+// being saved, or a logout.
+type flight struct {
+	keeper *keeper
+	want   want
+
+	settled chan struct{} // closed when callers can go
+	over    chan struct{} // closed when the next flight can begin
+	once    sync.Once
+
+	// The outcome; readable once settled is closed.
+	snapshot *snapshot
+	err      error
+	renewed  bool // this flight brought new tokens
+
+	intent    string      // the id that its claims carry
+	unsaved   atomic.Bool // settled with tokens that the store does not take
+	unchecked *unchecked  // an ID token whose signature is still to be checked
+	events    []Event
+}
+
+// want says what a caller needs beyond any token that is fresh.
+type want struct {
+	force    bool   // a renewal, whatever is kept (Refresh without a token)
+	rejected string // an access token other than this one (Refresh after a 401)
+	idle     bool   // nothing: it is renewed ahead of time
+}
+
+// A failure keeps callers from asking again what was just answered.
+type failure struct {
+	err   error
+	until time.Time // nobody tries again before
+	count int       // failures in a row
+	final bool      // err is an ErrLoginRequired: only the store is asked again
+}
+
+// A denial is a refusal that concerns this process alone: another program with
+// the right key, scope or resource may still use the token (RFC 6749 section 5.2
+// has one code for a dead token, and many for a bad request).
+type denial struct {
+	grant      string
+	generation uint64
+	err        error
+}
+
+// token returns a token that works.
+func (k *keeper) token(ctx context.Context) (*oauth2.Token, error) {
+	now := time.Now()
+	if s := k.current.Load(); s.fresh(now) {
+		if k.client.cfg.Background && !s.used.Load() {
+			s.used.Store(true)
+		}
+		return s.token, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, k.gaveUp(ctx)
+	}
+
+	k.mu.Lock()
+	s, f := k.current.Load(), k.flight
+	working := s.working(now)
+	switch {
+	case s.fresh(now), f != nil && working:
+		// While one renews, the others keep the token that still works.
+		k.mu.Unlock()
+		return s.token, nil
+	case f == nil && now.Before(k.failed.until):
+		err := k.failed.again(now)
+		k.mu.Unlock()
+		if working {
+			return s.token, nil
+		}
+		return nil, err
+	case f == nil:
+		var err error
+		if f, err = k.begin(ctx, want{}, (*flight).renew); err != nil {
+			k.mu.Unlock()
+			return nil, err
+		}
+	}
+	k.mu.Unlock()
+	if working && k.client.cfg.Background {
+		return s.token, nil
+	}
+	got, err := f.wait(ctx)
+	if err != nil && s.working(time.Now()) {
+		return s.token, nil
+	}
+	return got, err
+}
+
+// refresh returns a token other than the rejected one, or, without one, a token
+// that is newer than any before the call.
+func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.Token, error) {
+	w := want{force: rejected == nil}
+	if rejected != nil {
+		w.rejected = rejected.AccessToken
+	}
+	for {
+		if ctx.Err() != nil {
+			return nil, k.gaveUp(ctx)
+		}
+		now := time.Now()
+		k.mu.Lock()
+		s, f := k.current.Load(), k.flight
+		if rejected != nil && s.working(now) && s.token.AccessToken != w.rejected {
+			k.mu.Unlock()
+			return s.token, nil
+		}
+		mine := f == nil
+		if mine {
+			// A refusal is not the end for somebody who asks on purpose: the
+			// cause may have been another program's key or an error of the server.
+			if now.Before(k.failed.until) && (!k.failed.final || !w.force) {
+				err := k.failed.again(now)
+				k.mu.Unlock()
+				return nil, err
+			}
+			var err error
+			if f, err = k.begin(ctx, w, (*flight).renew); err != nil {
+				k.mu.Unlock()
+				return nil, err
+			}
+		}
+		k.mu.Unlock()
+		t, err := f.wait(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if mine || f.renewed || rejected != nil && t.AccessToken != w.rejected {
+			return t, nil
+		}
+	}
+}
+
+// gaveUp says that the caller's patience ended, not the work.
+func (k *keeper) gaveUp(ctx context.Context) error {
+	return &Error{Op: "token", Key: k.vault.key, Temporary: true,
+		Err: fmt.Errorf("no token in time; the renewal, if one is under way, goes on: %w", ctx.Err())}
+}
+
+// begin starts a flight; k.mu is held, and there is none. Its context carries
+// the values of ctx but not its end: no caller's leaving cuts an exchange or a
+// save.
+func (k *keeper) begin(ctx context.Context, w want, work func(*flight, context.Context) (*record.Record, error)) (*flight, error) {
+	if !k.client.enter() {
+		return nil, closedError(k)
+	}
+	f := &flight{keeper: k, want: w, settled: make(chan struct{}), over: make(chan struct{})}
+	k.flight = f
+	detached, cancel := k.client.detach(ctx)
+	go func() {
+		defer k.client.leave()
+		defer cancel()
+		start := time.Now()
+		rec, err := work(f, detached)
+		f.settle(rec, err)
+		k.finish(f)
+		for _, e := range f.events {
+			e.Key, e.Start, e.Duration = k.vault.key, start, time.Since(start)
+			k.client.emit(detached, e)
+		}
+		if f.unchecked != nil {
+			k.checkSignature(detached, f.unchecked)
+		}
+	}()
+	return f, nil
+}
+
+// settle tells the callers how it ended. A flight that cannot save yet settles
+// before it is over.
+func (f *flight) settle(rec *record.Record, err error) {
+	f.once.Do(func() {
+		k := f.keeper
+		k.mu.Lock()
+		f.err = err
+		if err == nil {
+			f.snapshot = k.publish(rec)
+			k.failed = failure{}
+			if f.snapshot != nil && !f.want.idle {
+				f.snapshot.used.Store(true)
+			}
+		}
+		k.schedule()
+		k.mu.Unlock()
+		close(f.settled)
+	})
+}
+
+func (k *keeper) finish(f *flight) {
+	k.mu.Lock()
+	k.flight = nil
+	k.mu.Unlock()
+	close(f.over)
+}
+
+// publish makes rec what callers get; k.mu is held. The same token stays the
+// same snapshot.
+func (k *keeper) publish(rec *record.Record) *snapshot {
+	k.known = rec
+	s := k.current.Load()
+	if s == nil || rec == nil || s.token.AccessToken != rec.AccessToken || !s.token.Expiry.Equal(rec.Expiry) {
+		s = newSnapshot(rec, k.client.cfg.EarlyRefresh, time.Now())
+	}
+	if k.client.isClosing() {
+		k.current.Store(nil)
+	} else {
+		k.current.Store(s)
+	}
+	return s
+}
+
+// wait returns the outcome of a flight, or gives up with ctx.
+func (f *flight) wait(ctx context.Context) (*oauth2.Token, error) {
+	select {
+	case <-f.settled:
+	case <-ctx.Done():
+		return nil, f.keeper.gaveUp(ctx)
+	}
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.snapshot == nil:
+		return nil, loginRequired(f.keeper.vault.key, "", errors.New("the grant has ended"))
+	case f.unsaved.Load() && f.snapshot.end.reached(time.Now()):
+		return nil, &Error{Op: "token", Key: f.keeper.vault.key, Temporary: true,
+			Err: errors.New("the access token has expired, and the store does not take its successor yet")}
+	}
+	return f.snapshot.token, nil
+}
+
+// exclusive runs work as a flight of its own, after the one that is under way.
+func (k *keeper) exclusive(ctx context.Context, work func(*flight, context.Context) (*record.Record, error)) error {
+	for {
+		k.mu.Lock()
+		f := k.flight
+		if f == nil {
+			f, err := k.begin(ctx, want{}, work)
+			k.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			select {
+			case <-f.over:
+				return f.err
+			case <-ctx.Done():
+				return k.gaveUp(ctx)
+			}
+		}
+		k.mu.Unlock()
+		select {
+		case <-f.over:
+		case <-ctx.Done():
+			return k.gaveUp(ctx)
+		}
+	}
+}
+
+// Back-off after failures: one second, doubled each time, at most a minute.
+const (
+	firstBackOff = time.Second
+	maxBackOff   = time.Minute
+	// recheck is how often a grant that was refused is looked up in the store
+	// again, where a login elsewhere may have healed it.
+	recheck = 2 * time.Second
+)
+
+// fail remembers a renewal that failed. The jitter is added, never taken away:
+// a server that says when to come back means not earlier. known tells that a
+// login was required before, too.
+func (k *keeper) fail(err error) (known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	count := k.failed.count + 1
+	pause := min(firstBackOff<<min(count-1, 6), maxBackOff)
+	var e *Error
+	if errors.As(err, &e) {
+		pause = max(pause, e.RetryAfter)
+	}
+	final := errors.Is(err, ErrLoginRequired)
+	switch {
+	case errors.Is(err, errNoGrant):
+		pause = 0 // a look into the store is all it takes
+	case final:
+		pause = recheck
+	}
+	known = final && k.failed.final
+	k.failed = failure{err: err, until: time.Now().Add(jitter(pause)), count: count, final: final}
+	return known
+}
+
+func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/4+1)) }
+
+// again is the error for somebody who comes during the back-off.
+func (f *failure) again(now time.Time) error {
+	var e *Error
+	if f.final || !errors.As(f.err, &e) {
+		return f.err
+	}
+	c := *e
+	c.RetryAfter = f.until.Sub(now)
+	return &c
+}
