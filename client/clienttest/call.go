@@ -73,11 +73,13 @@ func (s *Server) newCall(r *http.Request) *call {
 		c.x.GrantType = c.x.Form.Get("grant_type")
 		if c.x.GrantType == grantRefresh {
 			c.x.RefreshToken = c.x.Form.Get("refresh_token")
-			s.describeRefresh(c)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if t := s.grants.refresh[c.x.RefreshToken]; t != nil {
+		c.about(t.family, t.generation)
+	}
 	c.x.Number = len(s.exchanges) + 1
 	s.exchanges = append(s.exchanges, c.x)
 	return c
@@ -135,7 +137,8 @@ func (c *call) render() {
 	}
 	c.header.Set("Content-Type", "application/json")
 	if err := json.NewEncoder(&c.body).Encode(c.object); err != nil {
-		panic(fmt.Sprintf("clienttest: Options.Tamper set a value that is no JSON: %v", err))
+		c.body.Reset()
+		http.Error(c, "Options.Tamper has set a value that is no JSON: "+err.Error(), http.StatusInternalServerError)
 	}
 }
 
@@ -204,5 +207,5 @@ func (c *call) refuse(code string) {
 
 // about records what the request is about.
 func (c *call) about(f *family, generation uint64) {
-	c.x.ClientID, c.x.Account, c.x.Family, c.x.Generation = f.client, f.account, f.id, generation
+	c.x.Account, c.x.Family, c.x.Generation = f.account, f.id, generation
 }

@@ -168,7 +168,9 @@ func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
 // more than once.
 func (s *Server) Close() {
 	s.closed.Do(func() {
-		s.cancel()
+		s.mu.Lock()
+		s.cancel() // under the lock: no visit begins any more
+		s.mu.Unlock()
 		s.visits.Wait()
 		for _, t := range s.idle {
 			t.CloseIdleConnections()

@@ -1,0 +1,125 @@
+package clienttest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// discovery serves the metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414
+// section 2).
+func (s *Server) discovery(c *call) {
+	scopes := []string{scopeOpenID, scopeOffline, scopeProfile, "email"}
+	if c.opts.NoOfflineAccess {
+		scopes = []string{scopeOpenID, scopeProfile, "email"}
+	}
+	c.status, c.object = http.StatusOK, map[string]any{
+		"issuer":                                         s.issuer,
+		"authorization_endpoint":                         s.URL(AuthorizePath),
+		"token_endpoint":                                 s.URL(TokenPath),
+		"device_authorization_endpoint":                  s.URL(DevicePath),
+		"revocation_endpoint":                            s.URL(RevokePath),
+		"userinfo_endpoint":                              s.URL(UserInfoPath),
+		"end_session_endpoint":                           s.URL(EndSessionPath),
+		"jwks_uri":                                       s.URL(JWKSPath),
+		"scopes_supported":                               scopes,
+		"response_types_supported":                       []string{"code"},
+		"response_modes_supported":                       []string{"query"},
+		"grant_types_supported":                          []string{grantCode, grantRefresh, grantDevice, grantPassword},
+		"subject_types_supported":                        []string{"public"},
+		"id_token_signing_alg_values_supported":          []string{string(jose.ES256)},
+		"token_endpoint_auth_methods_supported":          c.opts.authMethods(),
+		"revocation_endpoint_auth_methods_supported":     c.opts.authMethods(),
+		"code_challenge_methods_supported":               []string{"S256"},
+		"authorization_response_iss_parameter_supported": true,
+	}
+}
+
+// A signingKey signs ID tokens with ES256.
+type signingKey struct {
+	id      string
+	private *ecdsa.PrivateKey
+}
+
+func newSigningKey() (signingKey, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return signingKey{}, fmt.Errorf("clienttest: no signing key: %w", err)
+	}
+	return signingKey{id: rand.Text(), private: private}, nil
+}
+
+// RotateKeys replaces the key that signs ID tokens. The old one is no longer in
+// the key set.
+func (s *Server) RotateKeys() {
+	key, err := newSigningKey()
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.key = key
+}
+
+func (s *Server) signingKey() signingKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.key
+}
+
+// jwks serves the key set (RFC 7517 section 5).
+func (s *Server) jwks(c *call) {
+	key := s.signingKey()
+	c.status, c.object = http.StatusOK, map[string]any{
+		"keys": []jose.JSONWebKey{{Key: key.private.Public(), KeyID: key.id, Algorithm: string(jose.ES256), Use: "sig"}},
+	}
+}
+
+// idTokenLifetime is long, so that an ID token outlives tests with short access
+// tokens on slow machines.
+const idTokenLifetime = time.Hour
+
+// idToken signs an ID token (OpenID Connect Core 1.0 section 2). After a refresh
+// it has the auth_time of the login and no nonce (section 12.2).
+func (c *call) idToken(is *issued) string {
+	claims := map[string]any{
+		"iss":       c.s.issuer,
+		"sub":       is.family.account,
+		"aud":       is.family.client,
+		"iat":       c.now.Unix(),
+		"exp":       c.now.Add(idTokenLifetime).Unix(),
+		"auth_time": is.family.loggedIn.Unix(),
+	}
+	if is.nonce != "" {
+		claims["nonce"] = is.nonce
+	}
+	if c.opts.Claims != nil {
+		c.opts.Claims(c.x, claims)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "Options.Claims has set a value that is no JSON: " + err.Error()
+	}
+	key := c.s.signingKey()
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.private, KeyID: key.id}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		panic(err) // an ECDSA key on P-256 signs ES256
+	}
+	signature, err := signer.Sign(payload)
+	if err != nil {
+		panic(err)
+	}
+	token, err := signature.CompactSerialize()
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
