@@ -75,17 +75,27 @@ func (c *Client) Close() error {
 		c.work.Wait()
 		close(done)
 	}()
-	patience := time.NewTimer(c.exchangeTimeout() + saveGrace)
-	defer patience.Stop()
-	select {
-	case <-done:
-	case <-patience.C:
+	if !closedWithin(done, c.exchangeTimeout()+saveGrace) {
+		c.kill()
+		if !closedWithin(done, saveGrace) {
+			c.reportUnsaved(&Error{Op: "close", Key: c.cfg.key(""), Err: errors.New("work is still under way: the store, or OnEvent, does not return")})
+		}
 	}
 	c.kill()
-	<-done
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return errors.Join(c.unsaved...)
+}
+
+func closedWithin(done <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // enter begins work that Close has to wait for; leave ends it.

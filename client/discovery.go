@@ -48,6 +48,9 @@ const (
 // are followed within the issuer's origin only, and every endpoint must be https
 // or on loopback; otherwise nothing of the document is used.
 func (c *Client) Discover(ctx context.Context) error {
+	if c.isClosing() {
+		return &Error{Op: "discover", Key: c.cfg.key(""), Err: ErrClosed}
+	}
 	_, err := c.server(ctx)
 	return err
 }
@@ -63,6 +66,8 @@ func (c *Client) server(ctx context.Context) (*server, error) {
 		if s := c.discovered.Load(); s != nil {
 			return s, nil
 		}
+		ctx, done := c.detach(ctx)
+		defer done()
 		ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 		defer cancel()
 		s, err := c.fetchMetadata(ctx)
@@ -193,7 +198,7 @@ func (c *Client) discoveryFailure(ctx context.Context, fail func(bool, error) er
 	var status *statusError
 	switch {
 	case ctx.Err() != nil:
-		return fail(true, fmt.Errorf("no metadata in time: %w", context.Cause(ctx)))
+		return fail(true, errors.New("no metadata in time"))
 	case errors.As(err, &status):
 		e := fail(status.temporary(), fmt.Errorf("%w (is Config.Issuer right, and does it serve /.well-known/openid-configuration? A server without it needs Config.Endpoint)", status)).(*Error)
 		e.RetryAfter = status.retryAfter

@@ -251,7 +251,7 @@ func (f *flight) put(ctx context.Context, mine *record.Record, v tokenstore.Vers
 	k.learn(mine)
 	begun := time.Now()
 	pause := 50 * time.Millisecond
-	for {
+	for conflicts := 0; ; {
 		_, err := k.vault.save(ctx, mine, v)
 		if err == nil {
 			return mine, nil
@@ -281,7 +281,9 @@ func (f *flight) put(ctx context.Context, mine *record.Record, v tokenstore.Vers
 				if rec.Intent != nil && rec.Intent.ID != f.intent {
 					f.event(LeaseOverrun, mine.Generation, fmt.Errorf("another process began to renew before this one had saved, after %v", time.Since(begun).Round(time.Millisecond)))
 				}
-				continue
+				if conflicts++; conflicts < 20 {
+					continue
+				}
 			}
 		}
 		if lerr != nil {
@@ -289,8 +291,8 @@ func (f *flight) put(ctx context.Context, mine *record.Record, v tokenstore.Vers
 		}
 		if time.Since(begun) >= saveGrace && f.unsaved.CompareAndSwap(false, true) {
 			// The callers have waited long enough; what they get works.
-			k.client.emit(ctx, Event{Kind: SaveFailed, Key: k.vault.key, Start: begun, Duration: time.Since(begun), Generation: mine.Generation, Err: k.storeError("save", err)})
 			f.settle(mine, nil)
+			k.client.emit(ctx, Event{Kind: SaveFailed, Key: k.vault.key, Start: begun, Duration: time.Since(begun), Generation: mine.Generation, Err: k.storeError("save", err)})
 		}
 		if serr := sleep(ctx, nil, jitter(pause)); serr != nil {
 			err = k.storeError("save", fmt.Errorf("the server has rotated the refresh token and its successor could not be saved: %w", err))
@@ -308,7 +310,7 @@ const saveGrace = 5 * time.Second
 // record stays, and a higher generation or another grant is believed instead.
 func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Refused) (*record.Record, error) {
 	k := f.keeper
-	for range 10 {
+	for range 20 {
 		r, v, err := k.vault.load(ctx)
 		switch {
 		case err != nil:
@@ -321,9 +323,13 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 		}
 		marked := r.With(nil)
 		marked.Refused = mark
-		if _, err := k.vault.save(ctx, marked, v); err == nil {
+		_, err = k.vault.save(ctx, marked, v)
+		if err == nil {
 			k.learn(marked)
-			return nil, refusedError(k.vault.key, mark)
+			break
+		}
+		if !errors.Is(err, tokenstore.ErrConflict) && sleep(ctx, nil, jitter(100*time.Millisecond)) != nil {
+			break
 		}
 	}
 	return nil, refusedError(k.vault.key, mark)

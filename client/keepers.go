@@ -77,8 +77,8 @@ func (k *keeper) schedule() {
 	if s.end.wall != 0 {
 		hold = min(hold, s.end.mono.Sub(now))
 	}
-	if k.client.cfg.Background && s.renew.wall != 0 {
-		hold = max(s.renew.mono.Sub(now), k.failed.until.Sub(now))
+	if k.client.cfg.Background && s.renew.wall != 0 && !k.failed.final {
+		hold = min(max(s.renew.mono.Sub(now), k.failed.until.Sub(now)), s.end.mono.Sub(now))
 	}
 	if hold > 0 {
 		k.timer = time.AfterFunc(hold, k.wake)
@@ -89,8 +89,8 @@ func (k *keeper) schedule() {
 func (k *keeper) wake() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := k.current.Load()
-	if !k.client.cfg.Background || k.flight != nil || s == nil || !s.used.Load() || !s.renew.reached(time.Now()) {
+	s, now := k.current.Load(), time.Now()
+	if !k.client.cfg.Background || k.flight != nil || s == nil || !s.used.Load() || !s.renew.reached(now) || !s.working(now) {
 		return
 	}
 	_, _ = k.begin(k.client.life, want{idle: true}, (*flight).renew)

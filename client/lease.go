@@ -150,7 +150,7 @@ func (f *flight) pass(ctx context.Context, w *watch, l *lock) error {
 type claim struct {
 	k       *keeper
 	rec     *record.Record // with the intent
-	began   time.Time      // when the last write of it began
+	began   time.Time      // when the last write that succeeded began
 	version tokenstore.Version
 }
 
@@ -173,25 +173,24 @@ func (f *flight) declare(ctx context.Context, l *lock, rec *record.Record, v tok
 
 // write puts the intent into the store, or finds out that it is there.
 func (c *claim) write(ctx context.Context) error {
-	c.began = time.Now()
+	began := time.Now()
 	i := *c.rec.Intent
-	i.Started = c.began.UTC().Round(0)
-	c.rec = c.rec.With(&i)
-	v, err := c.k.vault.save(ctx, c.rec, c.version)
-	switch {
-	case err == nil:
-		c.version = v
-		return nil
-	case errors.Is(err, tokenstore.ErrConflict):
+	i.Started = began.UTC().Round(0)
+	rec := c.rec.With(&i)
+	v, err := c.k.vault.save(ctx, rec, c.version)
+	if errors.Is(err, tokenstore.ErrConflict) {
 		return errConflict
 	}
-	// It may have been written all the same.
-	rec, v, lerr := c.k.vault.load(ctx)
-	if lerr == nil && rec != nil && rec.Intent != nil && rec.Intent.ID == i.ID {
-		c.version = v
-		return nil
+	if err != nil {
+		// It may have been written all the same.
+		r, w, lerr := c.k.vault.load(ctx)
+		if lerr != nil || r == nil || r.Intent == nil || r.Intent.ID != i.ID || !r.Intent.Started.Equal(i.Started) {
+			return err
+		}
+		v = w
 	}
-	return err
+	c.rec, c.version, c.began = rec, v, began
+	return nil
 }
 
 // ensure writes the intent again if so much time has passed that others might

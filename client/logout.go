@@ -62,6 +62,7 @@ type logout struct {
 
 func (o *logout) run(ctx context.Context) error {
 	k := o.keeper
+	k.current.Store(nil) // from here on nobody gets a token
 	grant := ""
 	for trouble := 0; ; {
 		rec, v, err := k.vault.load(ctx)

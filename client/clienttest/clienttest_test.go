@@ -53,9 +53,11 @@ func do(t *testing.T, c *http.Client, req *http.Request) (reply, error) {
 	return r, err
 }
 
+func formBody(form url.Values) io.Reader { return strings.NewReader(form.Encode()) }
+
 func tryPost(t *testing.T, s *clienttest.Server, path string, form url.Values) (reply, error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(path), strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(path), formBody(form))
 	if err != nil {
 		t.Fatal(err)
 	}
