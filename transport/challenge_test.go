@@ -51,6 +51,7 @@ func TestChallengesAreReadAsTheServerMeantThem(t *testing.T) {
 		{"an empty value", []string{`Bearer realm="", scope=`}, []transport.Challenge{{"Bearer", params{"realm": "", "scope": ""}}}},
 		{"token68", []string{"Negotiate YII+/a==, Bearer"}, []transport.Challenge{{"Negotiate", params{"": "YII+/a=="}}, {"Bearer", nil}}},
 		{"token68 and a parameter that looks like it", []string{"A b=, C d=e"}, []transport.Challenge{{"A", params{"": "b="}}, {"C", params{"d": "e"}}}},
+		{"spaces after token68", []string{"Negotiate YII= , Bearer"}, []transport.Challenge{{"Negotiate", params{"": "YII="}}, {"Bearer", nil}}},
 		{"a parameter twice", []string{`Bearer resource_metadata="a", Resource_Metadata="b"`}, []transport.Challenge{{"Bearer", params{"resource_metadata": "a"}}}},
 		{"a parameter of no scheme", []string{`error="x", Bearer realm="y"`}, []transport.Challenge{{"Bearer", params{"realm": "y"}}}},
 		{"a parameter of the line before", []string{`Bearer`, `error="x"`}, []transport.Challenge{{"Bearer", nil}}},
@@ -65,7 +66,7 @@ func TestChallengesAreReadAsTheServerMeantThem(t *testing.T) {
 			[]transport.Challenge{{"Bearer", params{"error_description": "The", "error": "x"}}}},
 		{"a quote that does not end", []string{`Bearer error="x, scope=y`, `Basic`}, []transport.Challenge{{"Bearer", params{"error": "x, scope=y"}}, {"Basic", nil}}},
 		{"an escape at the end", []string{`Bearer error="x\`}, []transport.Challenge{{"Bearer", params{"error": "x"}}}},
-		{"no scheme", []string{`"a b", =, ==, {"error": "x"}, é`}, nil},
+		{"no scheme", []string{`"a b", =, ==, {"error": "x"}, é, text/html, a:b`}, nil},
 		{"bytes that are no text", []string{"Bearer error=\"\xff\x00\", \xff\xfe"}, []transport.Challenge{{"Bearer", params{"error": "\xff\x00"}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

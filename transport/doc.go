@@ -26,14 +26,19 @@
 //
 // # After a 401
 //
-// If the Source is a [Refresher], a 401 that tells of a dead token makes the
-// Transport renew it and send the request once more (RFC 6750 section 3.1). It
-// does so once per request, and only if the body can be had again: there is
-// none, or GetBody is set, as [http.NewRequest] does for the readers of bytes
-// and strings. The second answer reaches the caller, whatever it is.
+// If the Source is a [Refresher], a 401 makes the Transport renew the token and
+// send the request once more (RFC 6750 section 3.1). It does so once per
+// request, and the second answer reaches the caller, whatever it is. Where a
+// token that was just issued is refused too, each request costs a renewal.
 //
-// Whatever else a server asks for, more scopes or a fresh login, no renewal can
-// give. Such a response is left alone; [Challenges] reads it.
+// The request is sent again only if its body can be had again: there is none,
+// or GetBody is set, as [http.NewRequest] does for the readers of bytes and
+// strings. Otherwise the caller gets the 401, and the next request the new
+// token.
+//
+// A renewal can give neither more scopes nor a fresh login. A 401 with an error
+// other than invalid_token is left alone, and so is one that asks for nothing
+// but Basic, Digest, Negotiate or NTLM. [Challenges] reads what is asked for.
 //
 // # Around a Transport and below it
 //

@@ -163,6 +163,27 @@ func carried(t *testing.T, from *http.Request, to string) []string {
 	return sent
 }
 
+func TestThePortOfTheSchemeNeedNotBeWritten(t *testing.T) {
+	for from, to := range map[string]string{
+		"https://api.example.com/":     "https://api.example.com:443/",
+		"https://api.example.com:443/": "https://api.example.com/",
+		"http://127.0.0.1/":            "http://127.0.0.1:80/",
+		"http://[::1]:80/":             "http://[::1]/",
+	} {
+		if sent := carried(t, newRequest(t, http.MethodGet, from, nil), to); sent == nil {
+			t.Errorf("no token after a redirect from %s to %s", from, to)
+		}
+	}
+	for from, to := range map[string]string{
+		"https://api.example.com/": "https://api.example.com:80/",
+		"http://127.0.0.1/":        "http://127.0.0.1:443/",
+	} {
+		if sent := carried(t, newRequest(t, http.MethodGet, from, nil), to); sent != nil {
+			t.Errorf("sent %q after a redirect from %s to %s", sent, from, to)
+		}
+	}
+}
+
 func TestAHostThatOnlyFoldsToTheOriginIsAnotherHost(t *testing.T) {
 	for _, to := range []string{
 		"https://ap\u0130.example.com/", // LATIN CAPITAL LETTER I WITH DOT ABOVE

@@ -149,7 +149,7 @@ func TestWhatA401AsksForDecidesWhetherTheTokenIsRenewed(t *testing.T) {
 		{"more claims", []string{`Bearer realm="", error="insufficient_claims", claims="e30="`}, false},
 		{"two reasons", []string{invalidToken, `Bearer error="insufficient_scope"`}, false},
 		{"the word in the description", []string{`Bearer error="insufficient_scope", error_description="not invalid_token, error=invalid_token"`}, false},
-		{"Basic alone", []string{`Basic realm="api"`}, false},
+		{"Basic alone", []string{`BASIC realm="api"`}, false},
 		{"Basic with an error of its own", []string{`Basic realm="api", error="invalid_token"`}, false},
 		{"tickets alone", []string{"Negotiate", "NTLM"}, false},
 	} {
@@ -240,6 +240,18 @@ func TestABodyIsSentAgainIfItCanBeHadAgain(t *testing.T) {
 	wantStatus(t, resp, err, http.StatusOK, "welcome")
 	if want := []string{"order", "order"}; !slices.Equal(api.bodies, want) {
 		t.Errorf("the API got the bodies %q, want %q", api.bodies, want)
+	}
+}
+
+func TestARequestWithoutBodyCanBeSentAgain(t *testing.T) {
+	for _, body := range []io.ReadCloser{nil, http.NoBody} {
+		api := newAPI(t, "alice-1", invalidToken)
+		rt := &transport.Transport{Source: &rotation{name: "alice"}}
+		req := newRequest(t, http.MethodPost, api.URL, nil)
+		req.Body = body
+		resp, err := rt.RoundTrip(req)
+		wantStatus(t, resp, err, http.StatusOK, "welcome")
+		api.wantTokens(t, "alice-0", "alice-1")
 	}
 }
 

@@ -18,8 +18,8 @@ type Source interface {
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
-// A Refresher is a Source that can tell a token that works from one that a
-// server refused before its time.
+// A Refresher is a Source that can be told that a server refused its token,
+// which may be revoked long before it expires.
 type Refresher interface {
 	Source
 

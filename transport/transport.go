@@ -16,8 +16,8 @@ import (
 // requests. It is safe for concurrent use; its fields must not be changed once
 // it is in use, and it must not be copied.
 type Transport struct {
-	// Source gives the token. Required. If it is a Refresher, a request that
-	// was refused because of its token is sent a second time.
+	// Source gives the token. Required. If it is a Refresher, the token is
+	// renewed after a 401 and the request sent a second time.
 	Source Source
 
 	// Base sends the requests. Nil means http.DefaultTransport.
