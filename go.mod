@@ -8,3 +8,8 @@ require (
 	golang.org/x/oauth2 v0.37.0
 	golang.org/x/sys v0.49.0
 )
+
+require (
+	github.com/gofrs/flock v0.13.2 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+)
