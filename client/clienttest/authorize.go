@@ -106,9 +106,9 @@ func (cl Client) redirectsTo(uri string) bool {
 		if err != nil || r.Scheme != "http" || !isLoopback(r) || u.Scheme != "http" || r.Hostname() != u.Hostname() {
 			return uri == registered
 		}
-		any := *u
-		any.Host, r.Host = "", ""
-		return any.String() == r.String()
+		asked := *u
+		asked.Host, r.Host = "", ""
+		return asked.String() == r.String()
 	})
 }
 
@@ -185,7 +185,7 @@ func (c *call) showLogin(req *authRequest) {
 	c.s.mu.Lock()
 	c.s.grants.logins[handle] = req
 	c.s.mu.Unlock()
-	c.page(http.StatusOK, loginPage, map[string]any{
+	c.page(http.StatusOK, "login", map[string]any{
 		"Client": req.client.ID, "Scopes": req.scope, "Users": c.opts.Users,
 		"Action": c.s.URL(loginPath), "Field": "request", "Handle": handle,
 	})

@@ -138,6 +138,7 @@ func (c *call) render() {
 	c.header.Set("Content-Type", "application/json")
 	if err := json.NewEncoder(&c.body).Encode(c.object); err != nil {
 		c.body.Reset()
+		c.status = 0
 		http.Error(c, "Options.Tamper has set a value that is no JSON: "+err.Error(), http.StatusInternalServerError)
 	}
 }

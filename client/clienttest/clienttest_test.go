@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -118,4 +119,12 @@ func wantError(t *testing.T, r reply, status int, code string) {
 	if r.Status != status || r.text("error") != code {
 		t.Errorf("answer %d %s, want %d with error %q", r.Status, r.Body, status, code)
 	}
+}
+
+// newApp serves the callback of a client on a loopback port.
+func newApp(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	app := httptest.NewServer(h)
+	t.Cleanup(app.Close)
+	return app.URL
 }

@@ -126,13 +126,14 @@ func plainCode(s string) string {
 // verifyDevice is the page where a person types the code (RFC 8628 section 3.3).
 func (s *Server) verifyDevice(c *call) {
 	if c.r.Method != http.MethodPost {
-		c.page(http.StatusOK, loginPage, map[string]any{
+		c.page(http.StatusOK, "login", map[string]any{
 			"Client": "the device", "Users": c.opts.Users,
 			"Action": s.URL(VerifyPath), "Field": "user_code", "Handle": c.x.Query.Get("user_code"),
 		})
 		return
 	}
-	userCode, err := c.x.Form.Get("user_code"), error(nil)
+	var err error
+	userCode := c.x.Form.Get("user_code")
 	if c.x.Form.Get("decision") == decisionAllow {
 		err = s.ApproveDevice(userCode, c.x.Form.Get("account"))
 	} else {

@@ -174,7 +174,13 @@ func TestAHeldAnswerHasCommittedItsRotation(t *testing.T) {
 		rt := s.Grant("alice").RefreshToken
 		held := s.HoldAnswer(clienttest.TokenPath)
 		answered := make(chan reply, 1)
-		go func() { answered <- refresh(t, s, rt) }()
+		go func() {
+			r, err := tryPost(t, s, clienttest.TokenPath, refreshForm(rt))
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- r
+		}()
 		<-held.Arrived()
 		if s.Spent(rt) != 1 {
 			t.Errorf("Spent %d, want 1", s.Spent(rt))

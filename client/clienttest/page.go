@@ -11,9 +11,9 @@ const decisionAllow = "allow"
 // page answers with a page for a person. It needs no script and no resource from
 // elsewhere. There is no form-action in the policy, because browsers apply it to
 // the redirect to the client as well.
-func (c *call) page(status int, page *template.Template, data map[string]any) {
+func (c *call) page(status int, name string, data map[string]any) {
 	var b bytes.Buffer
-	if err := page.Execute(&b, data); err != nil {
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(c, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -28,23 +28,16 @@ func (c *call) page(status int, page *template.Template, data map[string]any) {
 
 func (c *call) errorPage(code, text string) {
 	c.refuse(code)
-	c.page(http.StatusBadRequest, messagePage, map[string]any{"Title": "This did not work", "Text": text, "Code": code})
+	c.page(http.StatusBadRequest, "message", map[string]any{"Title": "This did not work", "Text": text, "Code": code})
 }
 
 func (c *call) messagePage(title, text string) {
-	c.page(http.StatusOK, messagePage, map[string]any{"Title": title, "Text": text})
+	c.page(http.StatusOK, "message", map[string]any{"Title": title, "Text": text})
 }
 
-var (
-	loginPage   = newPage(loginBody)
-	messagePage = newPage(messageBody)
-)
+var pages = template.Must(template.New("pages").Parse(frame + loginPage + messagePage))
 
-func newPage(body string) *template.Template {
-	return template.Must(template.Must(template.New("page").Parse(frame)).New("body").Parse(body)).Lookup("page")
-}
-
-const frame = `<!doctype html>
+const frame = `{{define "head"}}<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -73,11 +66,12 @@ button.allow { color: var(--card); background: var(--accent); border-color: var(
 footer { margin-top: 1.25rem; font-size: .8rem; color: var(--soft); }
 </style>
 </head>
-<body><main>{{template "body" .}}<footer>A test server. Nothing here is a real account.</footer></main></body>
-</html>
+<body><main>{{end}}
+{{define "foot"}}<footer>A test server. Nothing here is a real account.</footer></main></body>
+</html>{{end}}
 `
 
-const loginBody = `<h1>Let {{.Client}} in?</h1>
+const loginPage = `{{define "login"}}{{template "head"}}<h1>Let {{.Client}} in?</h1>
 <p>{{if .Scopes}}It asks for {{range $i, $s := .Scopes}}{{if $i}}, {{end}}<b>{{$s}}</b>{{end}}.{{else}}It asks for access in your name.{{end}}</p>
 <form method="post" action="{{.Action}}">
 {{if .Handle}}<input type="hidden" name="{{.Field}}" value="{{.Handle}}">
@@ -87,9 +81,11 @@ const loginBody = `<h1>Let {{.Client}} in?</h1>
 {{end}}</fieldset>
 <div class="row"><button name="decision" value="deny">Refuse</button><button class="allow" name="decision" value="allow">Allow</button></div>
 </form>
+{{template "foot"}}{{end}}
 `
 
-const messageBody = `<h1>{{.Title}}</h1>
+const messagePage = `{{define "message"}}{{template "head"}}<h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
 {{if .Code}}<p><code>{{.Code}}</code></p>
-{{end}}`
+{{end}}{{template "foot"}}{{end}}
+`

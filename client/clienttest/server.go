@@ -115,9 +115,7 @@ func Start(o Options) (*Server, error) {
 
 // listen settles the issuer and how it is reached.
 func (s *Server) listen(o *Options) (net.Listener, error) {
-	network := http.DefaultTransport.(*http.Transport).Clone()
-	network.Proxy = nil
-	network.MaxIdleConnsPerHost = 100 // many goroutines talk to this one host
+	network := &http.Transport{MaxIdleConnsPerHost: 100} // many goroutines talk to this one host
 	s.idle = []*http.Transport{network}
 
 	u, err := url.Parse(o.Issuer)

@@ -213,7 +213,7 @@ func (is *issued) members(c *call) map[string]any {
 	m := map[string]any{
 		"access_token": is.access.value,
 		"token_type":   "Bearer",
-		"expires_in":   int64(is.access.expires.Sub(c.now) / time.Second),
+		"expires_in":   is.expiresIn(c),
 		"scope":        strings.Join(is.access.scope, " "),
 	}
 	if is.refresh != nil {
@@ -228,17 +228,19 @@ func (is *issued) members(c *call) map[string]any {
 	return m
 }
 
+// expiresIn is cut to whole seconds, as on most servers.
+func (is *issued) expiresIn(c *call) int64 { return int64(is.access.expires.Sub(c.now) / time.Second) }
+
 // token is the answer as x/oauth2 would read it.
 func (is *issued) token(c *call) *oauth2.Token {
-	m := is.members(c)
 	t := &oauth2.Token{
 		AccessToken: is.access.value,
 		TokenType:   "Bearer",
 		Expiry:      is.access.expires,
-		ExpiresIn:   m["expires_in"].(int64),
+		ExpiresIn:   is.expiresIn(c),
 	}
 	if is.refresh != nil {
 		t.RefreshToken = is.refresh.value
 	}
-	return t.WithExtra(m)
+	return t.WithExtra(is.members(c))
 }
