@@ -108,6 +108,10 @@ func (a *authorization) code(response url.Values) (string, error) {
 	return "", errors.New("the response holds no authorization code")
 }
 
+// codeAccessDenied is the one error code that says what the user wants (RFC 6749
+// section 4.1.2.1, RFC 8628 section 3.5).
+const codeAccessDenied = "access_denied"
+
 // A refusal is an error response of the authorization endpoint (RFC 6749 section 4.1.2.1).
 type refusal struct{ code, description string }
 
@@ -117,13 +121,22 @@ func authorizationRefused(code, description string) error {
 
 func (r *refusal) Error() string {
 	text := "the server answered " + r.code
-	if r.code == "access_denied" {
+	if r.code == codeAccessDenied {
 		text = "the user, or the server, refused the login (access_denied)"
 	}
 	if r.description != "" {
 		text += fmt.Sprintf(" (%s)", r.description)
 	}
 	return text
+}
+
+// answered turns the response that matches into a grant.
+func (l *login) answered(ctx context.Context, a *authorization, response url.Values) (*obtained, error) {
+	code, err := a.code(response)
+	if err != nil {
+		return nil, err
+	}
+	return l.redeem(ctx, a, code)
 }
 
 // redeem exchanges the code (RFC 6749 section 4.1.3).

@@ -1,0 +1,36 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// patience returns the context in which a flow waits for the user: it ends with
+// ctx, when the client closes, and by stop, whose argument is the cause. Requests
+// to the server go on in ctx: a Close must not cut the one that brings the grant.
+func (l *login) patience(ctx context.Context) (waiting context.Context, stop context.CancelCauseFunc) {
+	waiting, stop = context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-l.client.closing:
+			stop(ErrClosed)
+		case <-waiting.Done():
+		}
+	}()
+	return waiting, stop
+}
+
+// unfinished says why the user did not come to an end. That is err, unless ctx
+// or its patience ended before.
+func unfinished(ctx, waiting context.Context, err error) error {
+	switch cause := context.Cause(waiting); {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("the user did not finish the login in time: %w", ctx.Err())
+	case ctx.Err() != nil:
+		return fmt.Errorf("the login was given up before the user had finished it: %w", ctx.Err())
+	case cause != nil:
+		return cause
+	}
+	return err
+}
