@@ -23,6 +23,13 @@ func (k Key) String() string {
 	return "regrant:" + field(k.Issuer) + field(k.ClientID) + field(k.Account)
 }
 
+// Matches reports whether each field of k equals that of match, where an empty
+// field of match matches everything: what a [Lister] yields.
+func (k Key) Matches(match Key) bool {
+	equal := func(field, want string) bool { return want == "" || field == want }
+	return equal(k.Issuer, match.Issuer) && equal(k.ClientID, match.ClientID) && equal(k.Account, match.Account)
+}
+
 func field(s string) string { return strconv.Itoa(len(s)) + ":" + s + "," }
 
 // A Version names one content of one key, for ever. It is opaque to everybody
@@ -49,6 +56,12 @@ type Store interface {
 	// If there is nothing it returns an error for which
 	// errors.Is(err, ErrNotFound) holds; the version that it returns with that
 	// error is what a creating Save passes as old, usually "".
+	//
+	// If there is something that the store itself cannot read (cut short,
+	// damaged, of a newer format) it returns an [ErrUnreadable] together with
+	// the version of what is there, so that a caller who means to can delete or
+	// replace it; nobody else ever does. With any other error the version is "":
+	// the place could not be asked.
 	Load(ctx context.Context, key Key) (data []byte, v Version, err error)
 
 	// Save replaces what lies under key, provided that its version is still
@@ -73,6 +86,11 @@ var (
 	// ErrConflict says that the record is no longer the one that the caller
 	// based its change on: somebody else saved or deleted it meanwhile.
 	ErrConflict = errors.New("tokenstore: the record was changed meanwhile")
+
+	// ErrUnreadable says that a record is there, and that it cannot be read:
+	// it is damaged, of a newer format, or sealed with something else. Trying
+	// again does not help, but another program, key or passphrase may.
+	ErrUnreadable = errors.New("tokenstore: the record cannot be read")
 
 	// ErrUnavailable says that there is no such place on this machine, and
 	// that trying again will not help: no keychain service, an unsupported

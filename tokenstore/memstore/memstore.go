@@ -1,27 +1,29 @@
-// Package memstore keeps grants in memory: for tests, and for programs whose
-// users log in anew at every start.
+// Package memstore keeps grants in the memory of one process: for tests, and for
+// programs whose users log in anew each time.
 package memstore
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/regrant/regrant/tokenstore"
 )
 
-// A Store is a map, shared between the goroutines of one process. It implements
-// tokenstore.Store, Locker and Lister.
+// A Store is a map. It implements [tokenstore.Store], [tokenstore.Locker] and
+// [tokenstore.Lister]; it is not [tokenstore.Protected], so a client seals what
+// it keeps here, too. The zero Store is empty and ready to use. A Store must not
+// be copied after its first use.
 type Store struct {
 	mu      sync.Mutex
-	records map[tokenstore.Key]entry
-	locks   map[tokenstore.Key]chan struct{} // holds one element while the key is locked
+	records map[tokenstore.Key]record
+	held    map[tokenstore.Key]chan struct{} // closed when the lock is freed
 }
 
-type entry struct {
+type record struct {
 	data    []byte
 	version tokenstore.Version
 }
@@ -33,25 +35,24 @@ var (
 )
 
 // New returns an empty Store.
-func New() *Store {
-	return &Store{records: map[tokenstore.Key]entry{}, locks: map[tokenstore.Key]chan struct{}{}}
-}
+func New() *Store { return new(Store) }
 
-// Load returns what was saved last under key.
+// Load returns what is kept under key; see [tokenstore.Store].
 func (s *Store) Load(ctx context.Context, key tokenstore.Key) ([]byte, tokenstore.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records[key]
+	r, ok := s.records[key]
 	if !ok {
 		return nil, "", tokenstore.ErrNotFound
 	}
-	return bytes.Clone(e.data), e.version, nil
+	return slices.Clone(r.data), r.version, nil
 }
 
-// Save replaces what lies under key if its version is still old.
+// Save replaces what is kept under key if its version is still old; see
+// [tokenstore.Store].
 func (s *Store) Save(ctx context.Context, key tokenstore.Key, data []byte, old tokenstore.Version) (tokenstore.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -61,71 +62,86 @@ func (s *Store) Save(ctx context.Context, key tokenstore.Key, data []byte, old t
 	if s.records[key].version != old {
 		return "", tokenstore.ErrConflict
 	}
+	if s.records == nil {
+		s.records = map[tokenstore.Key]record{}
+	}
 	v := tokenstore.Version(rand.Text())
-	s.records[key] = entry{bytes.Clone(data), v}
+	s.records[key] = record{data: slices.Clone(data), version: v}
 	return v, nil
 }
 
-// Delete removes what lies under key if its version is still old.
+// Delete removes what is kept under key if its version is still old; see
+// [tokenstore.Store].
 func (s *Store) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Version) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records[key]
-	switch {
-	case !ok:
-		return nil
-	case e.version != old:
+	r, ok := s.records[key]
+	if ok && r.version != old {
 		return tokenstore.ErrConflict
 	}
 	delete(s.records, key)
 	return nil
 }
 
-// Lock waits for the lock of key.
+// Lock waits for the lock of key; see [tokenstore.Locker].
 func (s *Store) Lock(ctx context.Context, key tokenstore.Key) (unlock func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	lock, ok := s.locks[key]
-	if !ok {
-		lock = make(chan struct{}, 1)
-		s.locks[key] = lock
-	}
-	s.mu.Unlock()
-	select {
-	case lock <- struct{}{}:
-		return sync.OnceFunc(func() { <-lock }), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("memstore: the lock is still held by another: %w", ctx.Err())
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		freed := s.take(key)
+		if freed == nil {
+			return sync.OnceFunc(func() { s.free(key) }), nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+		}
 	}
 }
 
-// List yields the keys of all records that match. It sees the records that are
-// there when it begins.
+// take takes the lock of key, or returns what is closed when it is freed.
+func (s *Store) take(key tokenstore.Key) (freed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.held[key]; ok {
+		return c
+	}
+	if s.held == nil {
+		s.held = map[tokenstore.Key]chan struct{}{}
+	}
+	s.held[key] = make(chan struct{})
+	return nil
+}
+
+func (s *Store) free(key tokenstore.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.held[key])
+	delete(s.held, key)
+}
+
+// List yields the keys that match; see [tokenstore.Lister]. It lists what was
+// there when the walk began.
 func (s *Store) List(ctx context.Context, match tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
-		s.mu.Lock()
-		var keys []tokenstore.Key
-		for key := range s.records {
-			if matches(match.Issuer, key.Issuer) && matches(match.ClientID, key.ClientID) && matches(match.Account, key.Account) {
-				keys = append(keys, key)
-			}
+		if err := ctx.Err(); err != nil {
+			yield(tokenstore.Key{}, err)
+			return
 		}
-		s.mu.Unlock()
-		for _, key := range keys {
-			if err := ctx.Err(); err != nil {
-				yield(tokenstore.Key{}, err)
-				return
-			}
-			if !yield(key, nil) {
+		for _, key := range s.keys() {
+			if key.Matches(match) && !yield(key, nil) {
 				return
 			}
 		}
 	}
 }
 
-func matches(want, got string) bool { return want == "" || want == got }
+func (s *Store) keys() []tokenstore.Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.records))
+}

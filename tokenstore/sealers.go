@@ -1,0 +1,42 @@
+package tokenstore
+
+import (
+	"fmt"
+
+	"github.com/regrant/regrant/internal/seal"
+)
+
+// NewSealer returns a Sealer with keys of 32 bytes each. The first key seals,
+// all of them open: to rotate a key, put the new one first and keep the old one
+// until every record was renewed once. The keys are copied.
+//
+// It uses AES-256-GCM, with a key of its own for every record (HKDF-SHA256),
+// both approved for FIPS 140. Make a key with 32 bytes from crypto/rand, and
+// keep it where the program's other secrets are; a key that comes as text must
+// be decoded first. No key, a key of another length, and a key of zeros are
+// errors.
+//
+// What does not open is explained by the error of Decrypt: no sealed bytes at
+// all, a newer format, a key that is not among these, or damaged.
+func NewSealer(keys ...[]byte) (Sealer, error) {
+	s, err := seal.NewKeys(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("tokenstore: %w", err)
+	}
+	return s, nil
+}
+
+// NewPassphraseSealer returns a Sealer whose key is derived from a passphrase
+// with argon2id (RFC 9106, its second recommended option: three passes over 64
+// MiB). The first use in a process takes about a tenth of a second; after that
+// the derived key is remembered. An empty passphrase is an error.
+//
+// The error of Decrypt tells a wrong passphrase from a damaged record. Argon2 is
+// not approved for FIPS 140; where that matters use [NewSealer].
+func NewPassphraseSealer(passphrase string) (Sealer, error) {
+	s, err := seal.NewPassphrase(passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("tokenstore: %w", err)
+	}
+	return s, nil
+}
