@@ -156,12 +156,7 @@ func TestH5NothingIsSentWithoutAnIntentInTheStore(t *testing.T) {
 			x.login()
 			w.expire()
 			var always func(*record.Record) error
-			always = func(*record.Record) error {
-				x.mu.Lock()
-				x.beforeSave = always
-				x.mu.Unlock()
-				return errStore
-			}
+			always = func(*record.Record) error { plant(x, &x.beforeSave, always); return errStore }
 			x.beforeSave = always
 			r := <-x.async()
 			var e *client.Error
@@ -293,9 +288,7 @@ func TestH9TheIntentIsRenewedWhileTheExchangeRuns(t *testing.T) {
 		w.expire()
 		slow := func(*record.Record) error { time.Sleep(9 * time.Second); return nil }
 		x.afterSave = func(rec *record.Record) error {
-			x.mu.Lock()
-			x.afterSave = slow
-			x.mu.Unlock()
+			plant(x, &x.afterSave, slow)
 			return slow(rec)
 		}
 		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{DelayAnswer: 25 * time.Second}, 1)

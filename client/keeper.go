@@ -82,6 +82,9 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		if f.satisfied(rec, base) {
 			return rec, nil
 		}
+		if f.spurned(rec) {
+			return rec, nil
+		}
 		if err := f.hopeless(rec); err != nil {
 			return nil, err
 		}
@@ -135,6 +138,21 @@ func (f *flight) satisfied(rec, base *record.Record) bool {
 	}
 	now := time.Now()
 	return newSnapshot(rec, f.keeper.client.cfg.EarlyRefresh, now).fresh(now)
+}
+
+// spurnedPause is how long after a renewal that a 401 asked for the next 401
+// counts as the API's own trouble.
+const spurnedPause = 10 * time.Second
+
+// spurned tells whether the API refuses even tokens that were renewed for it.
+// More of them would not help; the caller gets the same again, and leaves the
+// 401 as it is.
+func (f *flight) spurned(rec *record.Record) bool {
+	k := f.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return f.want.rejected != "" && rec.AccessToken == f.want.rejected &&
+		rec.AccessToken == k.spurned && time.Since(rec.Renewed) < spurnedPause
 }
 
 // hopeless tells why nothing can be sent for rec.
@@ -228,6 +246,11 @@ func (f *flight) accept(ctx context.Context, s *server, c *claim, rec *record.Re
 		return nil, end
 	case got != next:
 		return nil, errConflict // somebody was later than us
+	}
+	if f.want.rejected != "" {
+		k.mu.Lock()
+		k.spurned = next.AccessToken
+		k.mu.Unlock()
 	}
 	f.event(Renewed, next.Generation, nil)
 	return next, nil

@@ -204,9 +204,9 @@ func TestS6CloseAwaitsAnExchangeAndItsSave(t *testing.T) {
 // Heartbeats fail or meet somebody else while the exchange runs.
 func TestS7TroubleWithTheLeaseDoesNotLoseTheAnswer(t *testing.T) {
 	for name, trouble := range map[string]func(w *world, x *process){
-		"a beat fails":     func(w *world, x *process) { x.beforeSave = func(*record.Record) error { return errStore } },
-		"a beat may fail":  func(w *world, x *process) { x.afterSave = func(*record.Record) error { return errStore } },
-		"the record moves": func(w *world, x *process) { w.overwrite(w.stored()) },
+		"a beat fails":     func(_ *world, x *process) { plant(x, &x.beforeSave, func(*record.Record) error { return errStore }) },
+		"a beat may fail":  func(_ *world, x *process) { plant(x, &x.afterSave, func(*record.Record) error { return errStore }) },
+		"the record moves": func(w *world, _ *process) { w.overwrite(w.stored()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, strictFamily, func(t *testing.T, w *world) {

@@ -23,13 +23,14 @@ type keeper struct {
 
 	current atomic.Pointer[snapshot] // what callers get; nil: nothing yet
 
-	mu     sync.Mutex
-	known  *record.Record // the highest record of the current grant, perhaps not saved yet
-	flight *flight        // the work under way; nil: none
-	failed failure        // how the last renewal failed
-	denied denial         // a token that was refused to this process
-	lost   lostAnswer     // a request of ours whose answer never came
-	timer  *time.Timer    // wakes the background renewal, and keeps the keeper alive until then
+	mu      sync.Mutex
+	known   *record.Record // the highest record of the current grant, perhaps not saved yet
+	flight  *flight        // the work under way; nil: none
+	failed  failure        // how the last renewal failed
+	denied  denial         // a token that was refused to this process
+	lost    lostAnswer     // a request of ours whose answer never came
+	spurned string         // the last access token that was brought because of a 401
+	timer   *time.Timer    // wakes the background renewal, and keeps the keeper alive until then
 }
 
 // A flight is work on one grant. At a time there is one: a renewal, a login

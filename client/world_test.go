@@ -151,6 +151,13 @@ func take[F any](p *process, hook *F) F {
 	return h
 }
 
+// plant sets a hook of a process that is running.
+func plant[F any](p *process, hook *F, f F) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*hook = f
+}
+
 func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	base := p.w.as.HTTPClient().Transport
 	if !strings.HasSuffix(r.URL.Path, clienttest.TokenPath) {
@@ -234,19 +241,15 @@ var errStore = errors.New("the store has failed")
 // onResult runs f at the first save that brings tokens, and fails every save
 // before it looks like one: heartbeats pass.
 func onResult(p *process, hook *func(*record.Record) error, f func(*record.Record) error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var h func(*record.Record) error
 	h = func(rec *record.Record) error {
 		if rec.Intent != nil {
-			p.mu.Lock()
-			*hook = h
-			p.mu.Unlock()
+			plant(p, hook, h)
 			return nil
 		}
 		return f(rec)
 	}
-	*hook = h
+	plant(p, hook, h)
 }
 
 // stored returns the record as it lies in the store, nil if there is none.
