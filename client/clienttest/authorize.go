@@ -72,11 +72,11 @@ func (c *call) redirectTarget(params url.Values) (*authRequest, bool) {
 	uri := params.Get("redirect_uri")
 	switch {
 	case !known || len(params["client_id"]) > 1:
-		c.errorPage("invalid_request", "client_id is missing, repeated, or not registered.")
+		c.errorPage("client_id is missing, repeated, or not registered.")
 	case uri == "" || len(params["redirect_uri"]) > 1:
-		c.errorPage("invalid_request", "redirect_uri is missing or repeated.")
+		c.errorPage("redirect_uri is missing or repeated.")
 	case !client.redirectsTo(uri):
-		c.errorPage("invalid_request", "redirect_uri is not one of those that the client has registered.")
+		c.errorPage("redirect_uri is not one of those that the client has registered.")
 	default:
 		c.x.ClientID = client.ID
 		return &authRequest{
@@ -149,7 +149,7 @@ func (c *call) check(req *authRequest, params url.Values) (code, description str
 // decide ends an authorization request as the user wants it.
 func (c *call) decide(req *authRequest, account string, agrees bool) {
 	if _, known := c.opts.user(account); !known {
-		c.errorPage("invalid_request", "The account is not one of Options.Users.")
+		c.errorPage("The account is not one of Options.Users.")
 		return
 	}
 	c.x.Account = account
@@ -198,7 +198,7 @@ func (s *Server) login(c *call) {
 	delete(s.grants.logins, c.x.Form.Get("request"))
 	s.mu.Unlock()
 	if c.r.Method != http.MethodPost || req == nil {
-		c.errorPage("invalid_request", "This page has been answered before. Begin again in the program that sent you here.")
+		c.errorPage("This page has been answered before. Begin again in the program that sent you here.")
 		return
 	}
 	c.x.ClientID = req.client.ID

@@ -169,9 +169,7 @@ func (c *call) send(w http.ResponseWriter, truncate bool) {
 	}
 	c.x.Status = c.status
 	c.record()
-	for name, values := range c.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), c.header)
 	body := c.body.Bytes()
 	if truncate {
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)+1))

@@ -126,9 +126,10 @@ func plainCode(s string) string {
 // verifyDevice is the page where a person types the code (RFC 8628 section 3.3).
 func (s *Server) verifyDevice(c *call) {
 	if c.r.Method != http.MethodPost {
+		userCode := c.x.Query.Get("user_code") // of verification_uri_complete; shown to compare (section 3.3.1)
 		c.page(http.StatusOK, "login", map[string]any{
-			"Client": "the device", "Users": c.opts.Users,
-			"Action": s.URL(VerifyPath), "Field": "user_code", "Handle": c.x.Query.Get("user_code"),
+			"Client": "the device", "Users": c.opts.Users, "Code": userCode,
+			"Action": s.URL(VerifyPath), "Field": "user_code", "Handle": userCode,
 		})
 		return
 	}
@@ -140,7 +141,7 @@ func (s *Server) verifyDevice(c *call) {
 		err = s.DenyDevice(userCode)
 	}
 	if err != nil {
-		c.errorPage("invalid_request", "No device waits under this code. Look at the device again.")
+		c.errorPage("No device waits under this code. Look at the device again.")
 		return
 	}
 	c.messagePage("Done", "You can go back to your device.")

@@ -130,6 +130,9 @@ func TestAPersonTypesTheCodeOnAPage(t *testing.T) {
 			}
 			wantHarmlessPage(t, page)
 			complete := get(t, s, strings.TrimPrefix(start.text("verification_uri_complete"), s.Issuer()), "")
+			if !strings.Contains(complete.Body, "<b>"+start.text("user_code")+"</b>") {
+				t.Error("the page does not show the code to compare")
+			}
 			form := url.Values{"user_code": {hidden(t, complete, "user_code")}, "account": {"alice"}, "decision": {decision}}
 			if r := postPage(t, s, person, clienttest.VerifyPath, form); r.Status != 200 {
 				t.Errorf("%s: the page answered %d", decision, r.Status)

@@ -161,8 +161,9 @@ func (a *accessToken) alive(now time.Time) bool {
 }
 
 // Grant logs the account in at the first client, without any request, and
-// returns its tokens: openid, offline_access and profile, with an id_token as
-// Extra. In a client.FlowFunc it is a login that needs no browser.
+// returns its tokens: for openid, offline_access and profile, with an id_token
+// as Extra. In a client.FlowFunc it is a login that needs no browser. The account
+// need not be one of Options.Users.
 func (s *Server) Grant(account string) *oauth2.Token {
 	return s.GrantTo(s.opts.Load().Clients[0].ID, account)
 }

@@ -19,12 +19,12 @@ type Options struct {
 	// port 0 is replaced by the real one. A path is kept.
 	Issuer string
 
-	// Clients are registered. Nil: the public client PublicClient, and
+	// Clients are registered. Empty: the public client PublicClient, and
 	// ConfidentialClient with ConfidentialSecret, which authenticates by HTTP
 	// Basic.
 	Clients []Client
 
-	// Users can log in. Nil: alice and bob, both with the password "password".
+	// Users can log in. Empty: alice and bob, both with the password "password".
 	// The first one is who logs in if nothing tells otherwise.
 	Users []User
 
@@ -38,7 +38,7 @@ type Options struct {
 
 	AccessTokenLifetime  time.Duration // 0: 5 minutes
 	RefreshTokenLifetime time.Duration // of each one, from its issue; 0: no limit
-	DeviceInterval       time.Duration // between two polls (RFC 8628 section 3.5), whole seconds; 0: 5 s
+	DeviceInterval       time.Duration // between two polls (RFC 8628 section 3.5), in whole seconds; 0: 5 s
 
 	// NoOfflineAccess: no refresh tokens are issued, and offline_access is not
 	// among scopes_supported. False: one is issued to whoever asks for
@@ -168,7 +168,7 @@ const (
 
 // withDefaults returns a copy in which everything is filled in.
 func (o Options) withDefaults() Options {
-	if o.Clients == nil {
+	if len(o.Clients) == 0 {
 		o.Clients = []Client{{ID: PublicClient}, {ID: ConfidentialClient, Secret: ConfidentialSecret}}
 	}
 	o.Clients = slices.Clone(o.Clients)
@@ -181,7 +181,7 @@ func (o Options) withDefaults() Options {
 			o.Clients[i].AuthMethod = authBasic
 		}
 	}
-	if o.Users == nil {
+	if len(o.Users) == 0 {
 		o.Users = []User{{Account: "alice"}, {Account: "bob"}}
 	}
 	o.Users = slices.Clone(o.Users)

@@ -26,9 +26,10 @@ func (c *call) page(status int, name string, data map[string]any) {
 	c.body = b
 }
 
-func (c *call) errorPage(code, text string) {
-	c.refuse(code)
-	c.page(http.StatusBadRequest, "message", map[string]any{"Title": "This did not work", "Text": text, "Code": code})
+// errorPage tells a person, instead of a client, that a request is refused.
+func (c *call) errorPage(text string) {
+	c.refuse("invalid_request")
+	c.page(http.StatusBadRequest, "message", map[string]any{"Title": "This did not work", "Text": text})
 }
 
 func (c *call) messagePage(title, text string) {
@@ -51,7 +52,7 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding
 main { width: 100%; max-width: 24rem; padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
 h1 { margin: 0 0 .5rem; font-size: 1.35rem; line-height: 1.25; }
 p { margin: 0 0 1.25rem; color: var(--soft); overflow-wrap: anywhere; }
-b, code { color: var(--ink); }
+b { color: var(--ink); }
 fieldset { margin: 0 0 1.25rem; padding: 0; border: 0; }
 legend { padding: 0; margin-bottom: .4rem; font-size: .875rem; color: var(--soft); }
 label { display: flex; gap: .65rem; align-items: center; padding: .6rem .75rem; border: 1px solid var(--line); border-radius: 8px; cursor: pointer; }
@@ -59,7 +60,7 @@ label + label { margin-top: .4rem; }
 label:has(:checked) { border-color: var(--accent); }
 input[type=radio] { accent-color: var(--accent); }
 input[type=text] { width: 100%; padding: .6rem .75rem; font: inherit; letter-spacing: .1em; color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 8px; }
-.row { display: flex; gap: .6rem; }
+.row { display: flex; flex-direction: row-reverse; gap: .6rem; } /* the first button answers to Enter */
 button { flex: 1; padding: .65rem; font: inherit; font-weight: 600; color: var(--ink); background: transparent; border: 1px solid var(--line); border-radius: 8px; cursor: pointer; }
 button.allow { color: var(--card); background: var(--accent); border-color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -74,18 +75,18 @@ footer { margin-top: 1.25rem; font-size: .8rem; color: var(--soft); }
 const loginPage = `{{define "login"}}{{template "head"}}<h1>Let {{.Client}} in?</h1>
 <p>{{if .Scopes}}It asks for {{range $i, $s := .Scopes}}{{if $i}}, {{end}}<b>{{$s}}</b>{{end}}.{{else}}It asks for access in your name.{{end}}</p>
 <form method="post" action="{{.Action}}">
-{{if .Handle}}<input type="hidden" name="{{.Field}}" value="{{.Handle}}">
+{{with .Code}}<p>Go on only if your device shows <b>{{.}}</b>.</p>
+{{end}}{{if .Handle}}<input type="hidden" name="{{.Field}}" value="{{.Handle}}">
 {{else}}<fieldset><legend>The code on your device</legend><input type="text" name="{{.Field}}" aria-label="The code on your device" autocomplete="off" autocapitalize="characters" required autofocus></fieldset>
 {{end}}<fieldset><legend>Log in as</legend>
 {{range $i, $u := .Users}}<label><input type="radio" name="account" value="{{$u.Account}}"{{if not $i}} checked{{end}}>{{$u.Account}}</label>
 {{end}}</fieldset>
-<div class="row"><button name="decision" value="deny">Refuse</button><button class="allow" name="decision" value="allow">Allow</button></div>
+<div class="row"><button class="allow" name="decision" value="allow">Allow</button><button name="decision" value="deny">Refuse</button></div>
 </form>
 {{template "foot"}}{{end}}
 `
 
 const messagePage = `{{define "message"}}{{template "head"}}<h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
-{{if .Code}}<p><code>{{.Code}}</code></p>
-{{end}}{{template "foot"}}{{end}}
+{{template "foot"}}{{end}}
 `

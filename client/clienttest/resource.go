@@ -104,9 +104,12 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{
+	err = json.NewEncoder(w).Encode(map[string]string{
 		"account": AccountFrom(r.Context()), "method": r.Method, "path": r.URL.Path, "body": string(body),
 	})
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // userInfo is the UserInfo endpoint (OpenID Connect Core 1.0 section 5.3).

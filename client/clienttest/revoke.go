@@ -45,7 +45,7 @@ func (s *Server) endSession(c *call) {
 	}
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "http" || !isLoopback(u) {
-		c.errorPage("invalid_request", "post_logout_redirect_uri is not on loopback.")
+		c.errorPage("post_logout_redirect_uri is not on loopback.")
 		return
 	}
 	c.status, c.redirect, c.object = http.StatusSeeOther, uri, map[string]any{}

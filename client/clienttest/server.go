@@ -194,14 +194,14 @@ func (s *Server) Issuer() string { return s.issuer }
 // URL returns where the endpoint with that path is: s.URL(clienttest.APIPath).
 func (s *Server) URL(path string) string { return strings.TrimSuffix(s.issuer, "/") + path }
 
-// Endpoint returns the endpoints for a client that does without discovery. The
-// client secret goes in the header.
+// Endpoint returns the endpoints for a public client that does without
+// discovery. For ConfidentialClient, AuthStyle must be oauth2.AuthStyleInHeader.
 func (s *Server) Endpoint() oauth2.Endpoint {
 	return oauth2.Endpoint{
 		AuthURL:       s.URL(AuthorizePath),
 		DeviceAuthURL: s.URL(DevicePath),
 		TokenURL:      s.URL(TokenPath),
-		AuthStyle:     oauth2.AuthStyleInHeader,
+		AuthStyle:     oauth2.AuthStyleInParams,
 	}
 }
 

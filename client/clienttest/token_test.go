@@ -2,6 +2,7 @@ package clienttest_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,10 +15,7 @@ import (
 // with returns a copy of form in which the pairs of names and values are set, or
 // removed if the value is "".
 func with(form url.Values, pairs ...string) url.Values {
-	changed := url.Values{}
-	for name, values := range form {
-		changed[name] = values
-	}
+	changed := maps.Clone(form)
 	for i := 0; i < len(pairs); i += 2 {
 		changed.Del(pairs[i])
 		if pairs[i+1] != "" {
@@ -77,9 +75,7 @@ func TestWhatAClientMustNotSendIsRefused(t *testing.T) {
 					grant = s.GrantTo(row.clientID, "alice")
 				}
 				form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {grant.RefreshToken}}
-				for name, values := range row.form {
-					form[name] = values
-				}
+				maps.Copy(form, row.form)
 				method := row.method
 				if method == "" {
 					method = http.MethodPost
@@ -249,11 +245,11 @@ func TestTokensHaveTheLifetimeThatWasSet(t *testing.T) {
 		if grant.ExpiresIn != 10 || !grant.Expiry.Equal(time.Now().Add(10*time.Second)) {
 			t.Errorf("ExpiresIn %d, Expiry %v", grant.ExpiresIn, grant.Expiry)
 		}
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(10*time.Second - time.Nanosecond)
 		if r := get(t, s, clienttest.APIPath, grant.AccessToken); r.Status != 200 {
 			t.Errorf("just before the end: %d", r.Status)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if r := get(t, s, clienttest.APIPath, grant.AccessToken); r.Status != 401 {
 			t.Errorf("at the end: %d", r.Status)
 		}
