@@ -89,7 +89,7 @@ type polling struct {
 	code     string
 	expiry   time.Time
 	interval time.Duration
-	pause    time.Duration        // before the next poll; longer than interval while the server fails
+	pause    time.Duration        // between polls: the interval, or longer while the server fails
 	lost     *tokenendpoint.Error // the last poll whose answer did not arrive
 }
 
@@ -164,8 +164,9 @@ func (p *polling) prompt(answer *tokenendpoint.DeviceAnswer) (*oauth2.DeviceAuth
 
 // run polls until there is a grant or a reason to stop (RFC 8628 section 3.4).
 func (p *polling) run(ctx, waiting context.Context) (*obtained, error) {
+	pause := p.pause
 	for {
-		if err := sleep(waiting, nil, min(p.pause, time.Until(p.expiry))); err != nil {
+		if err := sleep(waiting, nil, min(pause, time.Until(p.expiry))); err != nil {
 			return nil, unfinished(ctx, waiting, err)
 		}
 		if !time.Now().Before(p.expiry) {
@@ -178,16 +179,15 @@ func (p *polling) run(ctx, waiting context.Context) (*obtained, error) {
 		if !ok {
 			return o, err
 		}
-		if err := p.next(answer); err != nil {
+		if pause, err = p.next(answer); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// next sets the pause before the next poll, or says why there is none (RFC 8628
-// section 3.5). The code counts and not the status: dex sends
-// authorization_pending with a 401.
-func (p *polling) next(e *tokenendpoint.Error) error {
+// next returns when to poll again, or why not to (RFC 8628 section 3.5). The code
+// counts and not the status: dex sends authorization_pending with a 401.
+func (p *polling) next(e *tokenendpoint.Error) (time.Duration, error) {
 	switch {
 	case e.Code == "authorization_pending":
 		p.pause = p.interval
@@ -195,23 +195,22 @@ func (p *polling) next(e *tokenendpoint.Error) error {
 		p.interval += slowDown
 		p.pause = p.interval
 	case e.Code == "expired_token":
-		return expired()
+		return 0, expired()
 	case e.Code == codeAccessDenied:
-		return authorizationRefused(e.Code, e.Description)
+		return 0, authorizationRefused(e.Code, e.Description)
 	case e.Status == 0, e.Status >= 500, e.Status == http.StatusTooManyRequests, e.Status == http.StatusRequestTimeout:
 		p.pause = min(2*p.pause, maxPause)
 		if e.Outcome == tokenendpoint.Lost {
 			p.lost = e
 		}
 	case p.lost != nil:
-		return fmt.Errorf("%w; an earlier answer of the server did not arrive (%v), and it may have held the tokens", e, p.lost)
+		return 0, fmt.Errorf("%w; an earlier answer of the server did not arrive (%v), and it may have held the tokens", e, p.lost)
 	default:
-		return e
+		return 0, e
 	}
-	p.pause = max(p.pause, min(e.RetryAfter, maxPause))
-	return nil
+	return max(p.pause, min(e.RetryAfter, maxPause)), nil
 }
 
 func expired() error {
-	return &Error{Code: "expired_token", Err: errors.New("the code expired before the user had entered it: log in again for a new one")}
+	return &Error{Code: "expired_token", Err: errors.New("the code expired before the login was finished: log in again for a new one")}
 }

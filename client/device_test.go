@@ -1,0 +1,593 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/client/clienttest"
+)
+
+type prompt = oauth2.DeviceAuthResponse
+
+// approving is a user who does at once what the device shows.
+func approving(as *clienttest.Server) client.Device {
+	return client.Device{Show: func(_ context.Context, p *prompt) error { return as.ApproveDevice(p.UserCode, "alice") }}
+}
+
+// ignored is a user who does nothing.
+func ignored(context.Context, *prompt) error { return nil }
+
+// pollFault is an answer of the token endpoint with this error code.
+func pollFault(status int, code string) clienttest.Fault {
+	return clienttest.Fault{Status: status, Body: fmt.Sprintf(`{"error":%q}`, code)}
+}
+
+// tamper changes the answers of path.
+func tamper(as *clienttest.Server, path string, change func(x clienttest.Exchange, answer map[string]any)) {
+	as.Set(func(o *clienttest.Options) {
+		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+			if x.Path == path {
+				change(x, answer)
+			}
+		}
+	})
+}
+
+// gaps are the times from the device authorization request to the first poll,
+// and from each poll to the next.
+func gaps(as *clienttest.Server) (list []time.Duration) {
+	last := requestsTo(as, clienttest.DevicePath)[0].Time
+	for _, x := range requestsTo(as, clienttest.TokenPath) {
+		list = append(list, x.Time.Sub(last))
+		last = x.Time
+	}
+	return list
+}
+
+func seconds(list ...int) (d []time.Duration) {
+	for _, s := range list {
+		d = append(d, time.Duration(s)*time.Second)
+	}
+	return d
+}
+
+func TestADeviceLoginShowsTheUserWhereToGoAndWhatToEnter(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		me := accountOf(t, as.Config())
+		begun := time.Now()
+		var shown prompt
+		err := me.Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+			shown = *p
+			return as.ApproveDevice(p.UserCode, "alice")
+		}})
+		wantSignedIn(t, as, me, err)
+		if shown.VerificationURI != as.URL(clienttest.VerifyPath) || shown.UserCode == "" ||
+			!strings.HasPrefix(shown.VerificationURIComplete, shown.VerificationURI) {
+			t.Errorf("shown: %+v", shown)
+		}
+		if shown.DeviceCode != "" {
+			t.Error("the device code, which is a secret, was shown")
+		}
+		if got := shown.Expiry.Sub(begun); got != 10*time.Minute {
+			t.Errorf("the code expires in %v, want what the server said", got)
+		}
+		if shown.Interval != 5 {
+			t.Errorf("Interval %d, want 5", shown.Interval)
+		}
+	})
+}
+
+func TestADeviceLoginAsksForScopesAndParameters(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		as.Set(func(o *clienttest.Options) { o.Resources = []string{"https://api.example"} })
+		cfg := as.Config()
+		cfg.Params = url.Values{"audience": {"api"}, "resource": {"https://api.example"}}
+		me := accountOf(t, cfg)
+		flow := approving(as)
+		flow.Scopes = []string{"profile"}
+		flow.Params = url.Values{"acr_values": {"gold"}}
+		wantSignedIn(t, as, me, me.Login(t.Context(), flow))
+		form := requestsTo(as, clienttest.DevicePath)[0].Form
+		want := url.Values{"client_id": {clienttest.PublicClient}, "scope": {"openid offline_access profile"},
+			"audience": {"api"}, "resource": {"https://api.example"}, "acr_values": {"gold"}}
+		if form.Encode() != want.Encode() {
+			t.Errorf("device authorization request %v, want %v", form, want)
+		}
+		if got := requestsTo(as, clienttest.TokenPath)[0].Form["resource"]; len(got) != 1 {
+			t.Errorf("the token request has resource %q, which has to go with every one (RFC 8707 section 2.2)", got)
+		}
+	})
+}
+
+func TestAConfidentialDeviceAuthenticatesAtBothEndpoints(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		me := accountOf(t, as.ConfidentialConfig())
+		wantSignedIn(t, as, me, me.Login(t.Context(), approving(as)))
+		for _, path := range []string{clienttest.DevicePath, clienttest.TokenPath} {
+			if x := requestsTo(as, path)[0]; x.Header.Get("Authorization") == "" || x.ClientID != clienttest.ConfidentialClient {
+				t.Errorf("%s: the client %q has authenticated as %q", path, x.ClientID, x.Header.Get("Authorization"))
+			}
+		}
+	})
+}
+
+func TestADevicePollsSlowerForGoodAfterEachSlowDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		for _, code := range []string{"authorization_pending", "slow_down", "slow_down", "authorization_pending"} {
+			as.FailNext(clienttest.TokenPath, pollFault(http.StatusBadRequest, code), 1)
+		}
+		me := accountOf(t, as.Config())
+		wantSignedIn(t, as, me, me.Login(t.Context(), approving(as)))
+		if got, want := gaps(as), seconds(5, 5, 10, 15, 15); !slices.Equal(got, want) {
+			t.Errorf("gaps between polls %v, want %v", got, want)
+		}
+	})
+}
+
+func TestADeviceListensToTheErrorCodeNotToTheStatus(t *testing.T) {
+	for _, status := range []int{200, 401, 403, 429, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				as.FailNext(clienttest.TokenPath, pollFault(status, "authorization_pending"), 2)
+				as.FailNext(clienttest.TokenPath, pollFault(status, "slow_down"), 1)
+				me := accountOf(t, as.Config())
+				wantSignedIn(t, as, me, me.Login(t.Context(), approving(as)))
+				if got, want := gaps(as), seconds(5, 5, 5, 10); !slices.Equal(got, want) {
+					t.Errorf("gaps between polls %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestADeviceBoundsTheIntervalThatTheServerNames(t *testing.T) {
+	for _, c := range []struct {
+		interval any // nil: missing
+		want     int
+	}{
+		{nil, 5}, {0, 5}, {-1, 5}, {"", 5}, {"soon", 5}, {true, 5}, {[]int{9}, 5}, {7, 7}, {"7", 7},
+		{0.001, 1}, {1.5, 2}, {61, 60}, {1e12, 60}, {-1e12, 5}, {"Inf", 60}, {"NaN", 5}, {"1e400", 60},
+	} {
+		t.Run(fmt.Sprint(c.interval), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) {
+					if answer["interval"] = c.interval; c.interval == nil {
+						delete(answer, "interval")
+					}
+				})
+				me := accountOf(t, as.Config())
+				wantSignedIn(t, as, me, me.Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+					if p.Interval != int64(c.want) {
+						t.Errorf("Interval %d, want %d", p.Interval, c.want)
+					}
+					return as.ApproveDevice(p.UserCode, "alice")
+				}}))
+				if got := gaps(as)[0]; got > time.Duration(c.want)*time.Second || got <= time.Duration(c.want-1)*time.Second {
+					t.Errorf("the first poll came after %v, want about %d s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// RFC 8628 section 3.5 asks for it after time-outs; a server that is busy or
+// broken is no better off if it is polled on.
+func TestADevicePollsLessAndLessWhileTheServerFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault clienttest.Fault
+		want  []time.Duration
+	}{
+		"no answer in 30 s": {clienttest.Fault{Delay: time.Hour}, seconds(5, 30+10, 30+20, 30+40)},
+		"broken off":        {clienttest.Fault{Drop: true}, seconds(5, 10, 20, 40)},
+		"a gateway's page":  {clienttest.Fault{Status: 502, Body: "<html>Bad Gateway</html>"}, seconds(5, 10, 20, 40)},
+		"an error code":     {pollFault(500, "server_error"), seconds(5, 10, 20, 40)},
+		"busy": {clienttest.Fault{Status: 429, Header: http.Header{"Retry-After": {"30"}}},
+			seconds(5, 30, 30, 40)},
+		"away for very long": {clienttest.Fault{Status: 503, Header: http.Header{"Retry-After": {"99999999"}}},
+			seconds(5, 300, 300, 300)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) {
+					answer["expires_in"] = 1800
+				})
+				as.FailNext(clienttest.TokenPath, c.fault, 3)
+				as.FailNext(clienttest.TokenPath, pollFault(400, "authorization_pending"), -1)
+				me := accountOf(t, as.Config())
+				wantNoLogin(t, me, me.Login(t.Context(), client.Device{Show: ignored}), "expired_token")
+				got := gaps(as)
+				if !slices.Equal(got[:4], c.want) {
+					t.Errorf("gaps %v, want %v", got[:4], c.want)
+				}
+				if got[4] != 5*time.Second {
+					t.Errorf("%v after the server had recovered the device polled again, want 5s", got[4])
+				}
+			})
+		})
+	}
+}
+
+func TestADeviceStopsAtAnyOtherErrorCode(t *testing.T) {
+	for code, words := range map[string]string{
+		"access_denied":           "the user, or the server, refused the login",
+		"expired_token":           "log in again for a new one",
+		"invalid_grant":           "invalid_grant",
+		"invalid_client":          "invalid_client",
+		"temporarily_unavailable": "temporarily_unavailable",
+		"what_is_this":            "what_is_this",
+	} {
+		t.Run(code, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				as.FailNext(clienttest.TokenPath, pollFault(400, code), -1)
+				me := accountOf(t, as.Config())
+				err := me.Login(t.Context(), client.Device{Show: ignored})
+				wantNoLogin(t, me, err, code, words)
+				time.Sleep(time.Hour)
+				if n := as.Requests(clienttest.TokenPath); n != 1 {
+					t.Errorf("%d polls, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+func TestADeviceIsNotSentElsewhereAndStopsAtAPageOfAProxy(t *testing.T) {
+	for name, fault := range map[string]clienttest.Fault{
+		"redirect": {Status: 307, Header: http.Header{"Location": {"https://as.example/elsewhere"}}},
+		"firewall": {Status: 403, Body: "<html>no</html>"},
+		"no JSON":  {Status: 200, Body: "<html>welcome</html>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				as.FailNext(clienttest.TokenPath, fault, -1)
+				me := accountOf(t, as.Config())
+				wantNoLogin(t, me, me.Login(t.Context(), client.Device{Show: ignored}), "")
+				if n := as.Requests(clienttest.TokenPath); n != 1 || as.Requests("/elsewhere") != 0 {
+					t.Errorf("%d polls, want 1 and nothing elsewhere", n)
+				}
+			})
+		})
+	}
+}
+
+func TestADeviceLoginEndsWhenTheCodeExpires(t *testing.T) {
+	const most = 30 * time.Minute
+	for _, c := range []struct {
+		expiresIn any // nil: missing
+		want      time.Duration
+	}{
+		{nil, most}, {0, most}, {-1, most}, {"", most}, {1e15, most}, {"1e999", most}, {7200, most},
+		{60, time.Minute}, {"60", time.Minute}, {0.5, time.Second / 2},
+	} {
+		t.Run(fmt.Sprint(c.expiresIn), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) {
+					if answer["expires_in"] = c.expiresIn; c.expiresIn == nil {
+						delete(answer, "expires_in")
+					}
+				})
+				as.FailNext(clienttest.TokenPath, pollFault(400, "authorization_pending"), -1)
+				me := accountOf(t, as.Config())
+				begun := time.Now()
+				var expiry time.Time
+				err := me.Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+					expiry = p.Expiry
+					return nil
+				}})
+				wantNoLogin(t, me, err, "expired_token", "log in again for a new one")
+				if took := time.Since(begun); took != c.want || expiry.Sub(begun) != c.want {
+					t.Errorf("Login took %v and the prompt said %v, want %v", took, expiry.Sub(begun), c.want)
+				}
+			})
+		})
+	}
+}
+
+// The user code and the URIs come over the network and go to a terminal, which
+// obeys what it is sent.
+func TestADevicePromptIsSafeForATerminal(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) {
+			answer["user_code"] = "\x1b]0;owned\x07\x1b[2JWDJB\u202e-MJHT\r\n" + strings.Repeat("x", 10000)
+		})
+		me := accountOf(t, as.Config())
+		stop := errors.New("seen enough")
+		err := me.Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+			if !strings.HasPrefix(p.UserCode, "WDJB-MJHT x") || len([]rune(p.UserCode)) > 64 {
+				t.Errorf("UserCode %q", p.UserCode)
+			}
+			return stop
+		}})
+		if !errors.Is(err, stop) {
+			t.Errorf("Login returned %v, want the error of Show", err)
+		}
+	})
+}
+
+func TestADeviceSendsTheUserToASafeURIOnly(t *testing.T) {
+	for _, uri := range []string{
+		"http://as.example/device", "javascript:alert(1)", "file:///etc/passwd", "ssh://as.example", "/device", "as.example/device",
+		"https://", "https://user:password@as.example/", "https://as.example/#fragment", "https://as.example/\x1b[2J",
+		"https://as.example/\u202ecod", "https://аs.example/", "https://as.example/a b", "https://as.example/?" + strings.Repeat("x", 300<<10),
+	} {
+		for _, member := range []string{"verification_uri", "verification_uri_complete"} {
+			t.Run(member+" "+uri[:min(len(uri), 40)], func(t *testing.T) {
+				inBubble(t, func(t *testing.T, as *clienttest.Server) {
+					tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) { answer[member] = uri })
+					me := accountOf(t, as.Config())
+					err := me.Login(t.Context(), client.Device{Show: func(context.Context, *prompt) error {
+						t.Error("the user was sent there")
+						return nil
+					}})
+					wantNoLogin(t, me, err, "", member)
+					if n := as.Requests(clienttest.TokenPath); n != 0 {
+						t.Errorf("%d polls, want none", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestADeviceMayBeSentToLoopbackAndToGooglesSpelling(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) {
+			delete(answer, "verification_uri")
+			delete(answer, "verification_uri_complete")
+			answer["verification_url"] = "http://127.0.0.1:8080/device"
+		})
+		me := accountOf(t, as.Config())
+		wantSignedIn(t, as, me, me.Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+			if p.VerificationURI != "http://127.0.0.1:8080/device" || p.VerificationURIComplete != "" {
+				t.Errorf("shown %+v", p)
+			}
+			return as.ApproveDevice(p.UserCode, "alice")
+		}}))
+	})
+}
+
+func TestADeviceLoginFailsAtAnUnusableAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault      clienttest.Fault
+		code, text string
+		temporary  bool
+	}{
+		"refused":          {pollFault(400, "unauthorized_client"), "unauthorized_client", "unauthorized_client", false},
+		"refused with 200": {pollFault(200, "invalid_scope"), "invalid_scope", "invalid_scope", false},
+		"down":             {clienttest.Fault{Status: 503}, "", "503", true},
+		"no JSON":          {clienttest.Fault{Body: "<html>"}, "", "not a JSON object", true},
+		"empty object":     {clienttest.Fault{Body: "{}"}, "", "device_code", true},
+		"no user code":     {clienttest.Fault{Body: `{"device_code":"d","verification_uri":"https://as.example/"}`}, "", "user_code", true},
+		"no URI":           {clienttest.Fault{Body: `{"device_code":"d","user_code":"u"}`}, "", "verification_uri", true},
+		"invisible code":   {clienttest.Fault{Body: `{"device_code":"d","user_code":"\u001b[2J","verification_uri":"https://as.example/"}`}, "", "user_code", false},
+		"too long":         {clienttest.Fault{Pad: 2 << 20}, "", "1 MiB", true},
+		"redirect":         {clienttest.Fault{Status: 307, Header: http.Header{"Location": {"https://as.example/token"}}}, "", "307", true},
+		"no answer":        {clienttest.Fault{Delay: time.Hour}, "", "no answer in time", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				as.FailNext(clienttest.DevicePath, c.fault, 1)
+				me := accountOf(t, as.Config())
+				begun := time.Now()
+				err := me.Login(t.Context(), client.Device{Show: func(context.Context, *prompt) error {
+					t.Error("something was shown")
+					return nil
+				}})
+				wantNoLogin(t, me, err, c.code, c.text)
+				if e, _ := errors.AsType[*client.Error](err); e.Temporary != c.temporary {
+					t.Errorf("Temporary %v, want %v, in %v", e.Temporary, c.temporary, err)
+				}
+				if took := time.Since(begun); took > 30*time.Second || as.Requests(clienttest.TokenPath) != 0 {
+					t.Errorf("after %v and %d polls", took, as.Requests(clienttest.TokenPath))
+				}
+			})
+		})
+	}
+}
+
+// There are servers that quote the whole request in error_description.
+func TestNoErrorHoldsTheDeviceCode(t *testing.T) {
+	for _, code := range []string{"invalid_grant", "access_denied", "expired_token"} {
+		t.Run(code, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				var deviceCode string
+				as.Set(func(o *clienttest.Options) {
+					o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+						switch x.Path {
+						case clienttest.DevicePath:
+							deviceCode = answer["device_code"].(string)
+						case clienttest.TokenPath:
+							answer["error"] = code
+							answer["error_description"] = "no such thing: " + x.Form.Encode()
+						}
+					}
+				})
+				me := accountOf(t, as.Config())
+				err := me.Login(t.Context(), client.Device{Show: ignored})
+				wantNoLogin(t, me, err, code)
+				for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
+					if strings.Contains(text, deviceCode[:8]) {
+						t.Errorf("the error holds the device code: %s", text)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestALostAnswerToAPollIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		as.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: true}, 1)
+		me := accountOf(t, as.Config())
+		wantNoLogin(t, me, me.Login(t.Context(), approving(as)), "invalid_grant", "an earlier answer of the server did not arrive")
+	})
+}
+
+func TestTheContextOfShowEndsWithTheLogin(t *testing.T) {
+	for name, deny := range map[string]bool{"success": false, "refusal": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				me := accountOf(t, as.Config())
+				var shown context.Context
+				err := me.Login(t.Context(), client.Device{Show: func(ctx context.Context, p *prompt) error {
+					shown = ctx
+					if deny {
+						return as.DenyDevice(p.UserCode)
+					}
+					return as.ApproveDevice(p.UserCode, "alice")
+				}})
+				if denied := err != nil; denied != deny {
+					t.Errorf("Login returned %v", err)
+				}
+				if shown.Err() == nil {
+					t.Error("the context that Show got goes on after the login")
+				}
+			})
+		})
+	}
+}
+
+func TestADeviceLoginEndsWithItsContextAndWithTheClient(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		me := accountOf(t, as.Config())
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		err := me.Login(ctx, client.Device{Show: ignored})
+		wantNoLogin(t, me, err, "", "the user did not finish the login in time")
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Login returned %v, want context.DeadlineExceeded in it", err)
+		}
+
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		time.AfterFunc(7*time.Second, cancel)
+		err = me.Login(ctx, client.Device{Show: ignored})
+		wantNoLogin(t, me, err, "", "given up")
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Login returned %v, want context.Canceled in it", err)
+		}
+
+		c, err := client.New(as.Config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		time.AfterFunc(7*time.Second, func() { _ = c.Close() })
+		err = c.Account("alice").Login(t.Context(), client.Device{Show: ignored})
+		if !errors.Is(err, client.ErrClosed) || time.Since(begun) != 7*time.Second {
+			t.Errorf("%v after Close, Login returned %v, want ErrClosed", time.Since(begun)-7*time.Second, err)
+		}
+	})
+}
+
+func TestAnApprovalDuringTheLastPollCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		tamper(as, clienttest.DevicePath, func(_ clienttest.Exchange, answer map[string]any) { answer["expires_in"] = 6 })
+		held := as.HoldAnswer(clienttest.TokenPath) // at 5 s
+		time.AfterFunc(8*time.Second, held.Release)
+		me := accountOf(t, as.Config())
+		wantSignedIn(t, as, me, me.Login(t.Context(), approving(as)))
+	})
+}
+
+func TestADeviceWithoutShowIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		me := accountOf(t, as.Config())
+		wantNoLogin(t, me, me.Login(t.Context(), client.Device{}), "", "Device.Show is nil")
+		if n := len(as.Exchanges()); n != 0 {
+			t.Errorf("%d requests to the server, want none", n)
+		}
+	})
+}
+
+func TestAServerWithoutADeviceEndpointIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		tamper(as, clienttest.DiscoveryPath, func(_ clienttest.Exchange, m map[string]any) { delete(m, "device_authorization_endpoint") })
+		me := accountOf(t, as.Config())
+		wantNoLogin(t, me, me.Login(t.Context(), client.Device{Show: ignored}), "", "no device authorization endpoint", "another flow")
+	})
+}
+
+func TestADeviceLoginWithoutARefreshTokenSaysWhatToSet(t *testing.T) {
+	inBubble(t, func(t *testing.T, as *clienttest.Server) {
+		as.Set(func(o *clienttest.Options) { o.NoOfflineAccess = true })
+		me := accountOf(t, as.Config())
+		wantNoLogin(t, me, me.Login(t.Context(), approving(as)), "", "no refresh token", "offline_access")
+	})
+}
+
+// FuzzDeviceAnswer: whatever a device authorization endpoint answers, Login does
+// not panic; what Show gets is one line of visible text, web addresses, and times
+// within bounds; and neither it nor an error holds the device code.
+func FuzzDeviceAnswer(f *testing.F) {
+	const secret = "4f1c-device-code-canary"
+	for _, body := range []string{
+		`{"device_code":"4f1c-device-code-canary","user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":900}`,
+		`{"device_code":"4f1c-device-code-canary","user_code":"\u001b[2Jx","verification_url":"http://127.0.0.1/","interval":1e99,"expires_in":"0x1p-3"}`,
+		`{"error":"slow_down","error_description":"4f1c-device-code-canary"}`,
+		`device_code=4f1c-device-code-canary&user_code=a&verification_uri=https%3A%2F%2Fas.example&interval=7`,
+		`{"device_code":["4f1c-device-code-canary"]}`, `null`, `[`, ``,
+	} {
+		f.Add(200, "application/json", []byte(body))
+	}
+	f.Add(400, "text/plain", []byte("error=access_denied"))
+	f.Fuzz(func(t *testing.T, status int, contentType string, body []byte) {
+		if status < 100 || status > 999 || strings.Count(string(body), secret) > 1 {
+			t.Skip()
+		}
+		synctest.Test(t, func(t *testing.T) {
+			cfg := clienttest.NewMemoryServer(t).Config()
+			cfg.Endpoint = oauth2.Endpoint{DeviceAuthURL: "https://as.example/device", TokenURL: "https://as.example/token"}
+			cfg.HTTPClient = &http.Client{Transport: answering(status, contentType, body)}
+			stop := errors.New("shown")
+			err := accountOf(t, cfg).Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
+				checkPrompt(t, p)
+				return stop
+			}})
+			if err == nil {
+				t.Error("Login succeeded")
+			}
+			// A server may put the code where the user sees it; that is its own fault.
+			if !errors.Is(err, stop) && strings.Contains(string(body), `"device_code":"`+secret) && strings.Contains(err.Error(), secret) {
+				t.Errorf("the error holds the device code: %v", err)
+			}
+		})
+	})
+}
+
+func checkPrompt(t *testing.T, p *prompt) {
+	t.Helper()
+	if p.DeviceCode != "" {
+		t.Errorf("DeviceCode %q", p.DeviceCode)
+	}
+	if p.UserCode == "" || len([]rune(p.UserCode)) > 64 || strings.ContainsFunc(p.UserCode, func(r rune) bool { return r != ' ' && !isVisible(r) }) {
+		t.Errorf("UserCode %q", p.UserCode)
+	}
+	for _, uri := range []string{p.VerificationURI, p.VerificationURIComplete} {
+		u, err := url.Parse(uri)
+		switch {
+		case uri == "" && p.VerificationURI != "":
+		case err != nil, u.Hostname() == "", u.Scheme != "https" && u.Scheme != "http", strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' }):
+			t.Errorf("URI %q", uri)
+		}
+	}
+	if p.Interval < 1 || p.Interval > 60 || p.Expiry.After(time.Now().Add(30*time.Minute)) || p.Expiry.Before(time.Now()) {
+		t.Errorf("Interval %d, Expiry %v", p.Interval, p.Expiry)
+	}
+}
+
+// isVisible is a rough one, for what no terminal may get.
+func isVisible(r rune) bool {
+	return r > ' ' && (r < 0x7f || r > 0x9f) && r != '\u2028' && r != '\u2029' && (r < '\u200b' || r > '\u200f') && (r < '\u202a' || r > '\u202e')
+}
