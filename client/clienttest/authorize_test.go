@@ -1,13 +1,10 @@
 package clienttest_test
 
 import (
-	"html"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -291,123 +288,6 @@ func TestTamperChangesWhereTheUserIsSentBack(t *testing.T) {
 		to, _ := authorize(t, s, authParams())
 		if q := to.Query(); len(q["iss"]) != 2 || q.Has("state") || !q.Has("code") {
 			t.Errorf("sent back with %v", q)
-		}
-	})
-}
-
-func TestTheLoginPageAsksAPerson(t *testing.T) {
-	inMemory(t, func(t *testing.T, s *clienttest.Server) {
-		s.Set(func(o *clienttest.Options) { o.LoginPage = true })
-		person := s.HTTPClient()
-		for _, row := range []struct{ account, decision, want string }{
-			{"bob", "allow", "code"}, {"bob", "deny", "error"}, {"bob", "", "error"},
-		} {
-			to, page := browse(t, s, person, authParams())
-			if to != nil || page.Status != 200 {
-				t.Fatalf("no page: %d %v", page.Status, to)
-			}
-			wantHarmlessPage(t, page)
-			form := url.Values{"request": {hidden(t, page, "request")}, "account": {row.account}, "decision": {row.decision}}
-			answer := postPage(t, s, person, "/login", form)
-			if to = location(t, answer); to == nil || !to.Query().Has(row.want) || to.Query().Get("state") != "st" || answer.Status != http.StatusSeeOther {
-				t.Errorf("%v: sent to %v", row, to)
-			}
-			if again := postPage(t, s, person, "/login", form); again.Status != 400 {
-				t.Errorf("the page can be answered twice: %d", again.Status)
-			}
-		}
-		if to, _ := browse(t, s, person, with(authParams(), "prompt", "none")); to == nil || to.Query().Get("error") != "login_required" {
-			t.Errorf("prompt=none: sent to %v", to)
-		}
-		if to, _ := authorize(t, s, authParams()); to == nil || !to.Query().Has("code") {
-			t.Error("UserAgent was shown the page")
-		}
-	})
-}
-
-func wantHarmlessPage(t *testing.T, page reply) {
-	t.Helper()
-	if csp := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
-		t.Errorf("Content-Security-Policy: %q", csp)
-	}
-	if regexp.MustCompile(`(?i)<script|<link|<img|src=|@import|url\(`).MatchString(page.Body) {
-		t.Error("the page runs or loads something")
-	}
-}
-
-func hidden(t *testing.T, page reply, name string) string {
-	t.Helper()
-	m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page.Body)
-	if m == nil {
-		t.Fatalf("no field %s on the page", name)
-	}
-	return html.UnescapeString(m[1])
-}
-
-func postPage(t *testing.T, s *clienttest.Server, c *http.Client, path string, form url.Values) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(path), formBody(form))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r, err := do(t, c, req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func TestTheBrowserRequestsTheCallback(t *testing.T) {
-	for _, start := range []func(testing.TB) *clienttest.Server{clienttest.NewServer, clienttest.NewMemoryServer} {
-		s := start(t)
-		called := make(chan url.Values, 1)
-		app := newApp(t, func(_ http.ResponseWriter, r *http.Request) { called <- r.URL.Query() })
-		params := with(authParams(), "redirect_uri", app+"/cb")
-		for account, open := range map[string]func(string) error{"alice": s.Browser(), "bob": s.BrowserOf("bob")} {
-			if err := open(s.URL(clienttest.AuthorizePath) + "?" + params.Encode()); err != nil {
-				t.Fatal(err)
-			}
-			if q := <-called; !q.Has("code") || q.Get("state") != "st" {
-				t.Errorf("the callback got %v", q)
-			}
-			exchanges := s.Exchanges()
-			if got := exchanges[len(exchanges)-1].Account; got != account {
-				t.Errorf("%s logged in instead of %s", got, account)
-			}
-		}
-		if err := s.Browser()(s.URL(clienttest.AuthorizePath) + "?client_id=nobody"); err == nil {
-			t.Error("a login that goes nowhere is no error")
-		}
-		if err := s.Browser()("::"); err == nil {
-			t.Error("what is no URL is no error")
-		}
-	}
-}
-
-func TestCloseEndsTheVisitOfACallbackThatHangs(t *testing.T) {
-	s := clienttest.NewServer(t)
-	arrived := make(chan struct{})
-	app := newApp(t, func(_ http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		<-r.Context().Done()
-	})
-	if err := s.Browser()(s.URL(clienttest.AuthorizePath) + "?" + with(authParams(), "redirect_uri", app+"/cb").Encode()); err != nil {
-		t.Fatal(err)
-	}
-	<-arrived
-	s.Close()
-}
-
-func TestABubbleEndsWithTheServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := clienttest.NewMemoryServer(t)
-		for range 4 {
-			go func() { _, _ = tryPost(t, s, clienttest.TokenPath, refreshForm("x")) }()
-		}
-		synctest.Wait()
-		if n := s.Requests(clienttest.TokenPath); n != 4 {
-			t.Errorf("%d requests came", n)
 		}
 	})
 }

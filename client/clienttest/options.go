@@ -71,6 +71,16 @@ type Options struct {
 	// Values are what encoding/json encodes; a []string repeats a parameter of a
 	// redirect. x tells which request is answered. It is called while no lock is
 	// held, from many goroutines.
+	//
+	//	o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+	//		switch {
+	//		case x.Path == clienttest.DiscoveryPath:
+	//			delete(answer, "scopes_supported")
+	//		case x.GrantType == "refresh_token":
+	//			answer["expires_in"] = "3600"
+	//			delete(answer, "id_token")
+	//		}
+	//	}
 	Tamper func(x Exchange, answer map[string]any)
 
 	// Claims changes the claims of an ID token before it is signed.

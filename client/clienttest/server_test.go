@@ -3,6 +3,7 @@ package clienttest_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/regrant/regrant/client/clienttest"
 )
@@ -26,6 +27,19 @@ func TestARefreshTokenThatIsUsedTwiceEndsItsFamily(t *testing.T) {
 		}
 		if s.LiveRefreshToken("alice") != other {
 			t.Error("another login of the same account has ended too")
+		}
+	})
+}
+
+func TestABubbleEndsWithTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clienttest.NewMemoryServer(t)
+		for range 4 {
+			go func() { _, _ = tryPost(t, s, clienttest.TokenPath, refreshForm("x")) }()
+		}
+		synctest.Wait()
+		if n := s.Requests(clienttest.TokenPath); n != 4 {
+			t.Errorf("%d requests came", n)
 		}
 	})
 }

@@ -52,8 +52,14 @@ func TestBothSchemesReachTheServerAndKeepTheirHost(t *testing.T) {
 
 func TestManyRequestsAtOnceAndLargeBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
-		want := strings.Repeat("x", 1<<20)
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(body)
+		})
+		want := strings.Repeat("x", 256<<10)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -69,6 +75,18 @@ func TestManyRequestsAtOnceAndLargeBodies(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// An answer to a request whose body was not read makes net/http close the
+// connection, and wait half a second for the client to notice.
+func TestStopWaitsForAConnectionThatLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
+		resp, err := c.Post("http://as.example/", "text/plain", strings.NewReader(strings.Repeat("x", 1<<20)))
+		if err == nil {
+			resp.Body.Close()
+		}
 	})
 }
 
