@@ -79,6 +79,13 @@ func (c *Client) server(ctx context.Context) (*server, error) {
 	})
 }
 
+// rediscover makes the next caller fetch the metadata again.
+func (c *Client) rediscover(s *server) {
+	if !c.cfg.explicit() {
+		c.discovered.CompareAndSwap(s, nil)
+	}
+}
+
 // explicitServer is the server of a Config that names the endpoints itself.
 func explicitServer(cfg *Config) *server {
 	e := cfg.Endpoint

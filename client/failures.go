@@ -19,14 +19,15 @@ func loginRequired(key tokenstore.Key, code string, cause error) error {
 // refusedError tells why a grant was declared dead, and what went before: an
 // answer that was lost looks like a revocation to the server, and must not be a
 // mystery to the user.
-func refusedError(key tokenstore.Key, r *record.Refused) error {
+func refusedError(key tokenstore.Key, rec *record.Record) error {
+	r := rec.Refused
 	text := r.Text
 	if text == "" {
 		text = "the server answered " + r.Code
 	}
 	text += fmt.Sprintf(", at %v", r.When.Format(time.RFC3339))
-	if i := r.Lost; i != nil {
-		text += fmt.Sprintf("; the answer to an earlier renewal (attempt %d, begun %v) was never received, and the server had probably rotated the refresh token then",
+	if i := rec.Unanswered; i != nil {
+		text += fmt.Sprintf("; the answer to an earlier renewal (attempt %d, begun %v) was never received: the server may have rotated the refresh token then",
 			i.Attempt, i.Started.Format(time.RFC3339))
 	}
 	return loginRequired(key, r.Code, errors.New(text))
@@ -77,8 +78,8 @@ func (k *keeper) exchangeError(err error) error {
 			return loginRequired(k.vault.key, t.Code, t)
 		}
 	case tokenendpoint.Unprocessed:
-		moved := t.Status == http.StatusMovedPermanently || t.Status == http.StatusPermanentRedirect
-		e.Temporary, e.RetryAfter = !moved, t.RetryAfter
+		forGood := t.Status == http.StatusMovedPermanently || t.Status == http.StatusPermanentRedirect
+		e.Temporary, e.RetryAfter = !forGood, t.RetryAfter
 	case tokenendpoint.NotSent:
 		e.Temporary = true
 	case tokenendpoint.Lost:
@@ -87,6 +88,11 @@ func (k *keeper) exchangeError(err error) error {
 		e.Temporary = true
 	}
 	return e
+}
+
+// moved tells whether the endpoint is no longer where the metadata said.
+func moved(e *tokenendpoint.Error) bool {
+	return e.Redirect || e.Status == http.StatusNotFound || e.Status == http.StatusGone
 }
 
 // sleep waits for d, or until the client closes or ctx ends.

@@ -33,7 +33,7 @@ func newGrant(o *obtained) *record.Record {
 // The ID token needs a check first, and is left to the caller.
 func renewed(rec *record.Record, n uint64, a *tokenendpoint.Answer, started time.Time) *record.Record {
 	next := rec.Clone()
-	next.Generation, next.Intent, next.Refused = n, nil, nil
+	next.Generation, next.Intent, next.Unanswered, next.Refused = n, nil, nil, nil
 	if next.Extra == nil {
 		next.Extra = maps.Clone(a.Extra)
 	} else {

@@ -320,7 +320,7 @@ func (f *flight) receive(ctx context.Context, s *server, rec *record.Record, n u
 		f.unchecked = &unchecked{s, next, a.IDToken}
 		return next, nil
 	case err != nil:
-		return endedBy(next, err), refusedError(f.keeper.vault.key, endedBy(next, err).Refused)
+		return endedBy(next, err), refusedError(f.keeper.vault.key, endedBy(next, err))
 	}
 	next.IDToken = a.IDToken
 	if next.Identity == nil {
@@ -357,7 +357,7 @@ func (k *keeper) checkSignature(ctx context.Context, u *unchecked) {
 		ended := endedBy(rec, err)
 		if _, serr := k.vault.save(ctx, ended, v); serr == nil {
 			k.replace(ended)
-			tell(LoginNeeded, refusedError(k.vault.key, ended.Refused))
+			tell(LoginNeeded, refusedError(k.vault.key, ended))
 		}
 		return
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,10 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		trouble  int
 	)
 	for {
+		if time.Now().After(deadline) {
+			return nil, &Error{Op: "renew", Key: k.vault.key, Temporary: true, Err: errors.New(
+				"other processes have been at work on this grant for two minutes")}
+		}
 		rec, v, err := k.vault.load(ctx)
 		switch {
 		case err != nil:
@@ -79,20 +84,13 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		if base == nil {
 			base = rec
 		}
-		if f.satisfied(rec, base) {
-			return rec, nil
-		}
-		if f.spurned(rec) {
+		if f.satisfied(rec, base) || f.spurned(rec) {
 			return rec, nil
 		}
 		if err := f.hopeless(rec); err != nil {
 			return nil, err
 		}
 		if i := rec.Intent; i != nil && !f.expired(&w, l, rec, v) {
-			if time.Now().After(deadline) {
-				return nil, &Error{Op: "renew", Key: k.vault.key, Temporary: true, Err: fmt.Errorf(
-					"another process has been renewing this grant since %v", i.Started.Format(time.TimeOnly))}
-			}
 			if err := f.pass(ctx, &w, l); err != nil {
 				return nil, k.ended(err)
 			}
@@ -165,7 +163,7 @@ func (f *flight) hopeless(rec *record.Record) error {
 	case rec.RefreshToken == "":
 		return loginRequired(k.vault.key, "", errors.New("the access token has ended, and the server gave no refresh token to renew it with"))
 	case rec.Refused != nil && !f.want.force:
-		return refusedError(k.vault.key, rec.Refused)
+		return refusedError(k.vault.key, rec)
 	case denied.err != nil && denied.grant == rec.Grant && denied.generation == rec.Generation && !f.want.force:
 		return denied.err
 	}
@@ -175,7 +173,6 @@ func (f *flight) hopeless(rec *record.Record) error {
 // spend sends the refresh token, under the claim.
 func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Record) (*record.Record, error) {
 	k := f.keeper
-	evidence := rec.Intent // somebody has spent it before us, and the answer is not known
 	proved := false
 	for try := 0; ; {
 		if err := c.ensure(ctx); errors.Is(err, errConflict) {
@@ -197,20 +194,21 @@ func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Rec
 			k.release(ctx, c)
 			return nil, &Error{Op: "renew", Key: k.vault.key, Err: err}
 		}
+		lost := e.Outcome == tokenendpoint.Lost
 		switch {
-		case e.Outcome == tokenendpoint.Lost && try == 0 && !k.client.isClosing():
+		case lost && try == 0 && !k.client.isClosing():
 			// Inside a server's grace period the same token works once more, and
 			// without one nothing more can be lost. Not at once: the first
 			// request may still be under way.
 			try++
-			evidence = c.rec.Intent
+			c.rec.Unanswered = cmp.Or(c.rec.Unanswered, c.rec.Intent)
 			if err := sleep(ctx, nil, settleTime); err != nil {
 				return nil, k.ended(err)
 			}
 			continue
-		case e.Outcome == tokenendpoint.Lost:
-			// The intent stays, so that nobody sends the token while the request
-			// may be under way.
+		case lost || try > 0 && e.Outcome != tokenendpoint.Refused:
+			// The intent stays, so that nobody else sends the token while a
+			// request may be under way.
 			k.mu.Lock()
 			k.lost = lostAnswer{c.rec.Intent.ID, time.Now()}
 			k.mu.Unlock()
@@ -219,11 +217,14 @@ func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Rec
 			proved = true // an assertion or a proof of possession may be what was refused
 			continue
 		case e.Outcome == tokenendpoint.Refused && e.Code == "invalid_grant":
-			return f.refuse(ctx, rec, &record.Refused{Code: e.Code, Text: e.Error(), When: time.Now().UTC().Round(0), Lost: evidence})
+			return f.refuse(ctx, c.rec, &record.Refused{Code: e.Code, Text: e.Error(), When: time.Now().UTC().Round(0)})
 		}
 		k.release(ctx, c)
 		if e.Outcome == tokenendpoint.Refused && !configurationCode(e.Code) {
 			return f.deny(ctx, rec, e)
+		}
+		if moved(e) {
+			k.client.rediscover(s)
 		}
 		return nil, k.exchangeError(err)
 	}
@@ -333,6 +334,7 @@ const saveGrace = 5 * time.Second
 // record stays, and a higher generation or another grant is believed instead.
 func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Refused) (*record.Record, error) {
 	k := f.keeper
+	var marked *record.Record
 	for range 20 {
 		r, v, err := k.vault.load(ctx)
 		switch {
@@ -344,8 +346,8 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 		case !r.Same(rec) || r.Generation > rec.Generation:
 			return nil, errConflict // somebody is ahead: look again
 		}
-		marked := r.With(nil)
-		marked.Refused = mark
+		marked = r.With(nil)
+		marked.Refused, marked.Unanswered = mark, rec.Unanswered
 		_, err = k.vault.save(ctx, marked, v)
 		if err == nil {
 			k.learn(marked)
@@ -355,7 +357,7 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 			break
 		}
 	}
-	return nil, refusedError(k.vault.key, mark)
+	return nil, refusedError(k.vault.key, marked)
 }
 
 // deny handles a refusal of this request that says nothing about the token: the

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -161,13 +162,13 @@ var errConflict = errors.New("somebody else changed the record")
 // sent unless it is known to be in the store: another process that does not see
 // it would send the same token.
 func (f *flight) declare(ctx context.Context, l *lock, rec *record.Record, v tokenstore.Version) (*claim, error) {
-	attempt := rec.Generation + 1
+	mine := &record.Intent{ID: rand.Text(), Attempt: rec.Generation + 1, Lease: lease, Locked: l.held()}
+	next := rec.With(mine)
 	if i := rec.Intent; i != nil {
-		attempt = i.Attempt + 1
+		mine.Attempt = i.Attempt + 1
+		next.Unanswered = cmp.Or(next.Unanswered, i)
 	}
-	c := &claim{k: f.keeper, version: v, rec: rec.With(&record.Intent{
-		ID: rand.Text(), Attempt: attempt, Lease: lease, Locked: l.held(),
-	})}
+	c := &claim{k: f.keeper, version: v, rec: next}
 	return c, c.write(ctx)
 }
 

@@ -86,7 +86,7 @@ func (a *Account) loginError(err error) error {
 func (a *Account) keep(ctx context.Context, rec *record.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), waitLimit)
 	defer cancel()
-	return a.keeper.exclusive(ctx, func(f *flight, ctx context.Context) (*record.Record, error) {
+	return a.keeper.exclusive(ctx, "save", func(f *flight, ctx context.Context) (*record.Record, error) {
 		kept, err := a.keeper.replaceWith(ctx, rec)
 		if err == nil {
 			f.event(LoggedIn, kept.Generation, nil)
@@ -108,7 +108,7 @@ func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.R
 			// The save that failed took effect; or the very token that is kept was
 			// imported, and what is kept may be younger.
 			if r.Refused != nil {
-				return nil, refusedError(k.vault.key, r.Refused)
+				return nil, refusedError(k.vault.key, r)
 			}
 			return r, nil
 		default:

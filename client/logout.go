@@ -40,7 +40,7 @@ func (a *Account) Logout(ctx context.Context) (endSessionURL string, err error) 
 	ctx, cancel := context.WithTimeout(ctx, a.client.exchangeTimeout()+saveGrace+revokeTimeout)
 	defer cancel()
 	out := &logout{keeper: a.keeper}
-	err = a.keeper.exclusive(ctx, func(f *flight, ctx context.Context) (*record.Record, error) {
+	err = a.keeper.exclusive(ctx, "logout", func(f *flight, ctx context.Context) (*record.Record, error) {
 		if err := out.run(ctx); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/internal/tokenendpoint"
 )
 
 // A keeper keeps the grant of one account fresh. This file is its side towards
@@ -88,7 +89,7 @@ func (k *keeper) token(ctx context.Context) (*oauth2.Token, error) {
 		return s.token, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, k.gaveUp(ctx)
+		return nil, k.gaveUp(ctx, "token")
 	}
 
 	k.mu.Lock()
@@ -133,7 +134,7 @@ func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.T
 	}
 	for {
 		if ctx.Err() != nil {
-			return nil, k.gaveUp(ctx)
+			return nil, k.gaveUp(ctx, "token")
 		}
 		now := time.Now()
 		k.mu.Lock()
@@ -169,9 +170,9 @@ func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.T
 }
 
 // gaveUp says that the caller's patience ended, not the work.
-func (k *keeper) gaveUp(ctx context.Context) error {
-	return &Error{Op: "token", Key: k.vault.key, Temporary: true,
-		Err: fmt.Errorf("no token in time; the renewal, if one is under way, goes on: %w", ctx.Err())}
+func (k *keeper) gaveUp(ctx context.Context, op string) error {
+	return &Error{Op: op, Key: k.vault.key, Temporary: true,
+		Err: fmt.Errorf("not done in time; what is under way goes on: %w", ctx.Err())}
 }
 
 // begin starts a flight; k.mu is held, and there is none. Its context carries
@@ -250,7 +251,7 @@ func (f *flight) wait(ctx context.Context) (*oauth2.Token, error) {
 	select {
 	case <-f.settled:
 	case <-ctx.Done():
-		return nil, f.keeper.gaveUp(ctx)
+		return nil, f.keeper.gaveUp(ctx, "token")
 	}
 	switch {
 	case f.err != nil:
@@ -265,7 +266,7 @@ func (f *flight) wait(ctx context.Context) (*oauth2.Token, error) {
 }
 
 // exclusive runs work as a flight of its own, after the one that is under way.
-func (k *keeper) exclusive(ctx context.Context, work func(*flight, context.Context) (*record.Record, error)) error {
+func (k *keeper) exclusive(ctx context.Context, op string, work func(*flight, context.Context) (*record.Record, error)) error {
 	for {
 		k.mu.Lock()
 		f := k.flight
@@ -279,14 +280,14 @@ func (k *keeper) exclusive(ctx context.Context, work func(*flight, context.Conte
 			case <-f.over:
 				return f.err
 			case <-ctx.Done():
-				return k.gaveUp(ctx)
+				return k.gaveUp(ctx, op)
 			}
 		}
 		k.mu.Unlock()
 		select {
 		case <-f.over:
 		case <-ctx.Done():
-			return k.gaveUp(ctx)
+			return k.gaveUp(ctx, op)
 		}
 	}
 }
@@ -295,6 +296,7 @@ func (k *keeper) exclusive(ctx context.Context, work func(*flight, context.Conte
 const (
 	firstBackOff = time.Second
 	maxBackOff   = time.Minute
+	maxOffline   = 5 * time.Second // no server is spared by a longer one
 	// recheck is how often a grant that was refused is looked up in the store
 	// again, where a login elsewhere may have healed it.
 	recheck = 2 * time.Second
@@ -318,10 +320,17 @@ func (k *keeper) fail(err error) (known bool) {
 		pause = 0 // a look into the store is all it takes
 	case final:
 		pause = recheck
+	case notReached(err):
+		pause = min(pause, maxOffline)
 	}
 	known = final && k.failed.final
 	k.failed = failure{err: err, until: time.Now().Add(jitter(pause)), count: count, final: final}
 	return known
+}
+
+func notReached(err error) bool {
+	var t *tokenendpoint.Error
+	return errors.As(err, &t) && t.Outcome == tokenendpoint.NotSent
 }
 
 func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/4+1)) }

@@ -57,7 +57,7 @@ func (v *vault) status(ctx context.Context) (Status, error) {
 		return s, errGone
 	}
 	if rec.Refused != nil {
-		s.Err = refusedError(v.key, rec.Refused)
+		s.Err = refusedError(v.key, rec)
 	}
 	s.Scopes = slices.Clone(rec.Granted)
 	s.LoggedIn, s.Renewed, s.Expiry = rec.LoggedIn, rec.Renewed, rec.Expiry

@@ -45,8 +45,11 @@ type Record struct {
 	RefreshExpiry time.Time     `json:"refresh_expiry,omitzero"` // of the refresh token, if the server said
 	GrantExpiry   time.Time     `json:"grant_expiry,omitzero"`   // of the whole grant, if it is known
 
-	Intent  *Intent  `json:"intent,omitempty"`
-	Refused *Refused `json:"refused,omitempty"`
+	Intent *Intent `json:"intent,omitempty"`
+	// Unanswered is the first attempt on this generation whose answer never
+	// arrived, if there was one: evidence, should the server refuse the token.
+	Unanswered *Intent  `json:"unanswered,omitempty"`
+	Refused    *Refused `json:"refused,omitempty"`
 }
 
 // Identity holds what the ID token of the login said. Every later ID token has
@@ -78,9 +81,6 @@ type Refused struct {
 	Code string    `json:"code"`
 	When time.Time `json:"when"`
 	Text string    `json:"text,omitempty"`
-	// Lost is the earlier attempt whose answer never arrived, if there was
-	// one: then the token was probably rotated, not revoked.
-	Lost *Intent `json:"lost,omitempty"`
 }
 
 // Errors of Decode.
