@@ -83,6 +83,19 @@ func TestAFaultTakesThePlaceOfTheAnswer(t *testing.T) {
 	}
 }
 
+func TestALostPOSTOnAUsedConnectionIsNotSentAgain(t *testing.T) {
+	everywhere(t, func(t *testing.T, s *clienttest.Server) {
+		rt, _ := mustRefresh(t, s, s.Grant("alice").RefreshToken)
+		s.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: true}, 1)
+		if _, err := tryPost(t, s, clienttest.TokenPath, refreshForm(rt)); err == nil {
+			t.Error("a dropped request was answered")
+		}
+		if n := s.Presented(rt); n != 1 {
+			t.Errorf("the server got it %d times", n)
+		}
+	})
+}
+
 func TestAnOversizedAnswerIsStillJSON(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *clienttest.Server) {
 		s.FailNext(clienttest.TokenPath, clienttest.Fault{Pad: 2 << 20}, 1)
