@@ -2,6 +2,7 @@ package loopback_test
 
 import (
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
