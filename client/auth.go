@@ -39,7 +39,8 @@ type TokenRequest struct {
 //
 // An empty secret is an error of New: the usual cause is an unset variable.
 func Secret(secret string) ClientAuth {
-	return &secretAuth{fixed: secret, isFixed: true}
+	// In a closure, where no verb of fmt looks.
+	return &secretAuth{get: func(context.Context) (string, error) { return secret, nil }, empty: secret == ""}
 }
 
 // SecretFunc is Secret for a secret that changes: get is called for every
@@ -49,9 +50,8 @@ func SecretFunc(get func(context.Context) (string, error)) ClientAuth {
 }
 
 type secretAuth struct {
-	fixed   string
-	isFixed bool
-	get     func(context.Context) (string, error)
+	get   func(context.Context) (string, error)
+	empty bool // known at once
 }
 
 const (
@@ -60,12 +60,9 @@ const (
 )
 
 func (a *secretAuth) Authenticate(ctx context.Context, req *TokenRequest) error {
-	secret := a.fixed
-	if !a.isFixed {
-		var err error
-		if secret, err = a.get(ctx); err != nil {
-			return err
-		}
+	secret, err := a.get(ctx)
+	if err != nil {
+		return err
 	}
 	if secret == "" {
 		return errors.New("the client secret is empty")
@@ -83,9 +80,9 @@ func (a *secretAuth) Authenticate(ctx context.Context, req *TokenRequest) error 
 
 func (a *secretAuth) validate() error {
 	switch {
-	case a.isFixed && a.fixed == "":
+	case a.empty:
 		return errors.New("Config.Auth: the client secret is empty; is the variable it comes from set? (leave Auth nil for a public client)")
-	case !a.isFixed && a.get == nil:
+	case a.get == nil:
 		return errors.New("Config.Auth: SecretFunc was given no function")
 	}
 	return nil
