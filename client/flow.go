@@ -137,6 +137,9 @@ func (f FlowFunc) obtain(ctx context.Context, l *login) (*obtained, error) {
 	case t.ExpiresIn > 0:
 		o.answer.Lifetime = time.Duration(min(t.ExpiresIn, 1<<31)) * time.Second
 	}
+	if scope, ok := t.Extra("scope").(string); ok {
+		o.answer.Scope = scope
+	}
 	if t.RefreshToken != "" {
 		o.grant = importedGrant(t.RefreshToken)
 	}
