@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// serve answers the two pages that there are: the redirect URI, and one
-// below it with the outcome, to which the browser is sent on. So the code is
-// neither in the address bar nor in the history (RFC 6749 section 3.1.2.5), and
-// reloading the page does not send it again.
+// serve answers the two pages that there are: the redirect URI, and one below it
+// with the outcome, to which the browser is sent on. So the code is not in the
+// URL that the browser shows, and reloading the page does not send it again
+// (RFC 6749 section 3.1.2.5).
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.EscapedPath()
 	switch {
