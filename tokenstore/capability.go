@@ -28,7 +28,8 @@ type Locker interface {
 type Lister interface {
 	// List yields the keys of all records that match, in no particular order;
 	// an empty field of match matches everything. A key that exists during
-	// the whole walk is yielded exactly once; others at most once.
+	// the whole walk is yielded exactly once; others at most once. The store
+	// can be used inside the loop.
 	//
 	// A key that cannot be read is yielded with an error and the walk goes
 	// on, if the place allows it; an error of the place itself, or the end of

@@ -7,8 +7,9 @@ import (
 )
 
 // A Key names one grant: the one that an issuer gave to a client for an
-// account. No field is ever empty, and each is valid UTF-8 without control
-// characters. Keys are compared byte by byte; a store must not fold case.
+// account. No field is ever empty; each is valid UTF-8 without control
+// characters, and has up to 4 KiB. Keys are compared byte by byte; a store must
+// not fold case.
 type Key struct {
 	Issuer   string // the issuer identifier of the authorization server (RFC 8414 section 2)
 	ClientID string // the client identifier at that server (RFC 6749 section 2.2)
