@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,9 +75,7 @@ func (l *login) authorize(s *server, redirectURI string, ask AuthRequest) (*auth
 	}
 	// The endpoint may have a query of its own, which must stay (RFC 6749 section 3.1).
 	query := u.Query()
-	for name, values := range params {
-		query[name] = values
-	}
+	maps.Copy(query, params)
 	u.RawQuery = query.Encode()
 	a.url = u.String()
 	return a, nil

@@ -105,7 +105,7 @@ func explicitServer(cfg *Config) *server {
 }
 
 func (c *Client) fetchMetadata(ctx context.Context) (*server, error) {
-	fail := func(temporary bool, err error) error {
+	fail := func(temporary bool, err error) *Error {
 		return &Error{Op: "discover", Key: c.cfg.key(""), Temporary: temporary, Err: err}
 	}
 	issuer := c.cfg.Issuer
@@ -123,7 +123,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*server, error) {
 			printable.Text(mismatch.Discovered, 200)))
 	}
 	if err != nil {
-		return nil, c.discoveryFailure(ctx, fail, err)
+		return nil, discoveryFailure(ctx, fail, err)
 	}
 
 	var m metadata
@@ -201,18 +201,17 @@ func tenantTemplate(discovered, issuer string) bool {
 	return !strings.Contains(issuer[len(before):len(issuer)-len(after)], "/")
 }
 
-func (c *Client) discoveryFailure(ctx context.Context, fail func(bool, error) error, err error) error {
+func discoveryFailure(ctx context.Context, fail func(bool, error) *Error, err error) error {
 	var status *statusError
 	switch {
 	case ctx.Err() != nil:
 		return fail(true, errors.New("no metadata in time"))
 	case errors.As(err, &status):
-		e := fail(status.temporary(), fmt.Errorf("%w (is Config.Issuer right, and does it serve /.well-known/openid-configuration? A server without it needs Config.Endpoint)", status)).(*Error)
+		e := fail(status.temporary(), fmt.Errorf("%w (is Config.Issuer right, and does it serve /.well-known/openid-configuration? A server without it needs Config.Endpoint)", status))
 		e.RetryAfter = status.retryAfter
 		return e
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return fail(!errors.Is(err, errMetadata), fmt.Errorf("the server's metadata cannot be had: %w", u.Err))
 	}
 	// What go-oidc says may repeat the document.

@@ -139,7 +139,7 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 			}
 			cfg = *c
 		})
-		print := func(what any) {
+		show := func(what any) {
 			fmt.Fprintf(&log, "%v %+v %#v %s\n", what, what, what, what)
 			logger.Info("a value", "value", what)
 			if data, err := json.Marshal(what); err == nil {
@@ -147,10 +147,10 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 			}
 		}
 		x.login()
-		print(cfg)
-		print(cfg.Auth)
-		print(x.client)
-		print(x.me)
+		show(cfg)
+		show(cfg.Auth)
+		show(x.client)
+		show(x.me)
 		token, err := x.me.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -173,17 +173,17 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 			live := w.as.LiveRefreshToken("alice")
 			w.as.FailNext(clienttest.TokenPath, fault(live, secret+" grant_type=refresh_token&refresh_token="+live), 2)
 			_, err := x.me.Refresh(t.Context(), nil)
-			print(err)
+			show(err)
 			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{}, 0)
 			w.expire()
 			_, _ = x.me.Refresh(t.Context(), nil)
 			st, err := x.me.Status(t.Context())
-			print(st)
-			print(err)
+			show(st)
+			show(err)
 		}
 		w.as.FailNext(clienttest.RevokePath, clienttest.Fault{Status: 400, Body: `{"error":"invalid_request","error_description":"` + secret + w.as.LiveRefreshToken("alice") + `"}`}, -1)
 		_, err = x.me.Logout(t.Context())
-		print(err)
+		show(err)
 		_ = x.client.Close()
 
 		secrets := map[string]string{"the client secret": secret}

@@ -310,8 +310,7 @@ func (k *keeper) fail(err error) (known bool) {
 	defer k.mu.Unlock()
 	count := k.failed.count + 1
 	pause := min(firstBackOff<<min(count-1, 6), maxBackOff)
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		pause = max(pause, e.RetryAfter)
 	}
 	final := errors.Is(err, ErrLoginRequired)
