@@ -150,11 +150,16 @@ func (p *Passphrase) argon2id(salt [passphraseSaltSize]byte) (*derived, error) {
 		return nil, err
 	}
 	d := &derived{salt: salt, root: root}
+	p.remember(d)
+	return d, nil
+}
+
+// remember adds a derived key, and forgets the one that was used longest ago.
+func (p *Passphrase) remember(d *derived) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.derived) == maxDerived {
 		p.derived = slices.Delete(p.derived, 0, 1)
 	}
 	p.derived = append(p.derived, d)
-	return d, nil
 }
