@@ -49,3 +49,19 @@ func TestConfigsShareNothing(t *testing.T) {
 		t.Error("two configurations share a store or a sealer")
 	}
 }
+
+func TestTheBrowserLogsIn(t *testing.T) {
+	s := clienttest.NewServer(t)
+	c, err := client.New(s.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	me := c.Account("default")
+	if err := me.Ensure(t.Context(), client.Browser{Open: s.Browser()}); err != nil {
+		t.Fatal(err)
+	}
+	if s.LiveRefreshToken("alice") == "" {
+		t.Error("alice has not logged in")
+	}
+}
