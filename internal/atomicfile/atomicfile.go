@@ -5,7 +5,6 @@ package atomicfile
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,7 +20,7 @@ const Mode fs.FileMode = 0o600
 // Write replaces the file of this name in dir by data. Until it has been renamed
 // the new content has a name that [Sweep] recognizes, and any error leaves the
 // old file as it was; an error after that (the directory could not be flushed to
-// the disk) leaves the new file in place. It honours ctx until the renaming.
+// the disk) leaves the new file in place. It honours ctx up to the renaming.
 func Write(ctx context.Context, dir *os.Root, name string, data []byte) error {
 	temp := name + "." + rand.Text() + tempSuffix
 	if err := writeTemp(dir, temp, data); err != nil {
@@ -100,6 +99,9 @@ const patience = 2 * time.Second
 func patiently(ctx context.Context, operation func() error) error {
 	began := time.Now()
 	for delay := time.Millisecond; ; delay = min(2*delay, 50*time.Millisecond) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		err := operation()
 		if err == nil || !inUse(err) || time.Since(began) > patience {
 			return err
@@ -107,7 +109,6 @@ func patiently(ctx context.Context, operation func() error) error {
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
