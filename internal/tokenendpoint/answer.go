@@ -6,6 +6,7 @@ import (
 	"math"
 	"mime"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,14 +21,14 @@ type Answer struct {
 	Scope        string // as the server wrote it; "" if it said nothing: as requested (section 3.3)
 
 	Lifetime        time.Duration // from expires_in; 0: the server did not say
-	RefreshLifetime time.Duration // from refresh_token_expires_in or refresh_expires_in; 0: the server did not say
+	RefreshLifetime time.Duration // of the refresh token, by whatever name; 0: the server did not say
 
 	// Extra holds all other members as they came.
 	Extra map[string]json.RawMessage
 }
 
-// Bounds for what a server may say about time. A lifetime of ten years is as
-// good as any longer one, and far from overflowing a time.Duration.
+// maxLifetime bounds what a server may say about time. Ten years are as good as
+// any longer lifetime, and far from overflowing a time.Duration.
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
 // members is a JSON object whose names are compared exactly, and whose last
@@ -58,11 +59,7 @@ func parseForm(body string) (members, error) {
 	}
 	m := members{}
 	for name, list := range values {
-		quoted, err := json.Marshal(list[len(list)-1])
-		if err != nil {
-			return nil, err
-		}
-		m[name] = quoted
+		m[name], _ = json.Marshal(list[len(list)-1]) // a string always has a notation
 	}
 	return m, nil
 }
@@ -102,7 +99,7 @@ func (m members) seconds(name string) time.Duration {
 // that must never be mistaken for data.
 var modelled = map[string]bool{
 	"access_token": true, "token_type": true, "refresh_token": true, "id_token": true, "scope": true,
-	"expires_in": true, "refresh_token_expires_in": true, "refresh_expires_in": true,
+	"expires_in": true, "refresh_token_expires_in": true, "refresh_expires_in": true, "x_refresh_token_expires_in": true,
 	"error": true, "error_description": true, "error_uri": true,
 }
 
@@ -115,9 +112,13 @@ func (m members) answer() *Answer {
 		Scope:        m.text("scope"),
 		Lifetime:     m.seconds("expires_in"),
 	}
-	a.RefreshLifetime = max(m.seconds("refresh_token_expires_in"), m.seconds("refresh_expires_in"))
+	a.RefreshLifetime = max(
+		m.seconds("refresh_token_expires_in"),   // GitHub
+		m.seconds("refresh_expires_in"),         // Keycloak
+		m.seconds("x_refresh_token_expires_in"), // Intuit
+	)
 	for name, raw := range m {
-		if !modelled[name] {
+		if !modelled[name] && !tooDeep(raw) {
 			if a.Extra == nil {
 				a.Extra = map[string]json.RawMessage{}
 			}
@@ -127,6 +128,12 @@ func (m members) answer() *Answer {
 	return a
 }
 
+// tooDeep tells whether raw nests so deep that encoding/json, which has a limit,
+// could not read it where it comes to lie: some levels down in a record.
+func tooDeep(raw json.RawMessage) bool {
+	return !json.Valid(slices.Concat([]byte("[[[["), raw, []byte("]]]]")))
+}
+
 // check tells why an answer cannot be used, in words without its content.
 func (a *Answer) check() error {
 	switch {
@@ -134,14 +141,18 @@ func (a *Answer) check() error {
 		return errors.New("it has no access_token")
 	case a.TokenType == "":
 		return errors.New("it has no token_type (RFC 6749 section 5.1)")
-	case !HeaderSafe(a.AccessToken) || !HeaderSafe(a.TokenType):
+	case !strings.EqualFold(a.TokenType, "Bearer") && !strings.EqualFold(a.TokenType, "DPoP"):
+		// A client must not use a token of a type that it does not understand
+		// (RFC 6749 section 7.1): N_A of RFC 8693 is no access token at all.
+		return errors.New("its token_type is neither Bearer nor DPoP")
+	case !HeaderSafe(a.AccessToken):
 		return errors.New("its access_token holds characters that no HTTP header can carry")
 	}
 	return nil
 }
 
-// HeaderSafe accepts the visible characters of RFC 6749 appendix A.12, and so
-// everything that can be sent in an Authorization header.
+// HeaderSafe tells whether s can be sent in an Authorization header: it holds
+// the characters of RFC 6749 appendix A.12, and no space.
 func HeaderSafe(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
