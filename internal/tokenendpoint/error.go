@@ -1,6 +1,8 @@
 package tokenendpoint
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,12 +35,12 @@ type Error struct {
 	Outcome     Outcome
 	Status      int           // HTTP status; 0 without an answer
 	Code        string        // error (RFC 6749 section 5.2); "" for a refusal without one
-	Description string        // error_description and suberror, safe to print
+	Description string        // error_description, suberror and claims, safe to print
 	Redirect    bool          // the server sent us elsewhere
 	RetryAfter  time.Duration // 0: the server did not say
 	Err         error         // the cause, if it is not the server's word
 
-	secrets []string
+	secrets secrets
 }
 
 func (e *Error) Error() string {
@@ -72,130 +74,105 @@ func (e *Error) Unwrap() error { return e.Err }
 
 var errTooLong = errors.New("the answer is longer than 1 MiB")
 
-func unreadable(why error) error {
-	if why == nil {
-		return errors.New("it is not what RFC 6749 section 5.1 describes")
+// caused sets what became of the request on its way, or of its answer. The end
+// of ctx becomes what errors.Is finds; what net/http quotes of an answer that is
+// not HTTP gets no further than here.
+func (e *Error) caused(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		e.Err = fmt.Errorf("no answer in time: %w", ctx.Err())
+		return
 	}
-	return why
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // its URL may have a query that is nobody's business
+	}
+	switch text := printable.Text(err.Error(), 300); {
+	case e.Outcome != NotSent && e.secrets.in(text):
+		err = errors.New("what came is broken, and repeats a credential")
+	case text != err.Error():
+		err = errors.New(text)
+	}
+	e.Err = err
+}
+
+// outcomeOf tells what became of a request whose answer has this status and says
+// nothing else that can be read.
+func outcomeOf(status int) Outcome {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return Unprocessed // nothing was done (RFC 9110 section 15.6.4)
+	case status/100 == 2, status >= 500:
+		// A gateway may have forwarded the request before it gave up, and a
+		// server may have failed after it rotated the token.
+		return Lost
+	}
+	return Unprocessed // 429, or a page of a proxy or a firewall: nobody judged the grant
 }
 
 // without sorts an answer that holds no tokens.
 func (e *Error) without(m members, body []byte, err error) *Error {
+	e.Outcome = outcomeOf(e.Status)
 	switch status := e.Status; {
 	case status/100 == 2:
-		e.Outcome, e.Err = Lost, unreadable(err)
+		e.Err = err
 	case status/100 == 3:
-		e.Outcome, e.Redirect = Unprocessed, true
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-		// Both say that nothing was done (RFC 6585 section 4, RFC 9110 section 15.6.4).
-		e.Outcome = Unprocessed
-		e.describe(m)
-	case status >= 500:
-		// A gateway may have forwarded the request before it gave up, and a
-		// server may have failed after it rotated the token.
-		e.Outcome = Lost
+		e.Redirect = true
+	case status == http.StatusTooManyRequests, status >= 500:
 		e.describe(m)
 	case m.text("error") != "":
 		e.refused(m)
-	case status == http.StatusBadRequest && len(strings.TrimSpace(string(body))) == 0:
+	case status == http.StatusBadRequest && len(bytes.TrimSpace(body)) == 0:
 		e.Outcome = Refused // some servers refuse a dead token so
-	default:
-		e.Outcome = Unprocessed // a page of a proxy or a firewall: nobody judged the grant
 	}
 	return e
 }
 
+// refused sorts an answer with an error code, whatever its status: GitHub sends
+// them with 200, Atlassian with 403.
 func (e *Error) refused(m members) {
-	e.Outcome = Refused
 	e.describe(m)
-	if e.Code == "" {
-		e.Code = "unknown_error"
-	}
-	if e.Code == "temporarily_unavailable" || e.Code == "slow_down" {
+	switch e.Code {
+	case "temporarily_unavailable", "slow_down":
 		e.Outcome = Unprocessed
+	case "server_error":
+		e.Outcome = Lost // a 500 in other words (RFC 6749 section 4.1.2.1)
+	case "":
+		e.Outcome, e.Code = Refused, "unknown_error"
+	default:
+		e.Outcome = Refused
 	}
+}
+
+// registered are the error codes of RFC 6749, 7009, 8628, 8707, 9449 and OpenID
+// Connect Core that a program can meet here. They are what they are even if a
+// secret is spelled like one.
+var registered = map[string]bool{
+	"invalid_request": true, "invalid_client": true, "invalid_grant": true, "unauthorized_client": true,
+	"unsupported_grant_type": true, "invalid_scope": true, "access_denied": true, "server_error": true,
+	"temporarily_unavailable": true, "unsupported_token_type": true, "authorization_pending": true, "slow_down": true,
+	"expired_token": true, "invalid_target": true, "invalid_dpop_proof": true, "use_dpop_nonce": true,
+	"interaction_required": true, "login_required": true, "consent_required": true,
 }
 
 func (e *Error) describe(m members) {
-	if code := m.text("error"); code == printable.Text(code, 64) && !strings.ContainsAny(code, " \t") && !e.leaks(code) {
+	if code := m.text("error"); registered[code] || code == printable.Text(code, 64) && !strings.Contains(code, " ") && !e.secrets.in(code) {
 		e.Code = code
 	}
 	var parts []string
-	for _, name := range []string{"error_description", "suberror"} {
-		switch text := printable.Text(m.text(name), 200); {
+	add := func(name, label string, length int) {
+		switch text := printable.Text(m.text(name), length); {
 		case text == "":
-		case e.leaks(text):
+		case e.secrets.in(text):
 			parts = append(parts, name+" repeats a credential and is left out")
 		default:
-			parts = append(parts, text)
+			parts = append(parts, label+text)
 		}
 	}
+	add("error_description", "", 200)
+	// Microsoft Entra ID: why an invalid_grant is not the end of the token, and
+	// what a new authorization request has to ask for.
+	add("suberror", "suberror ", 64)
+	add("claims", "claims ", 500)
 	e.Description = strings.Join(parts, "; ")
-}
-
-// leakLength is how many characters of a secret in a row count as a leak. What
-// is shorter cannot be told from chance.
-const leakLength = 8
-
-// leaks tells whether text repeats a part of something secret that was sent:
-// there are servers that echo the whole form in error_description.
-func (e *Error) leaks(text string) bool {
-	plain, err := url.QueryUnescape(text)
-	if err != nil {
-		plain = text
-	}
-	for _, secret := range e.secrets {
-		for i := 0; i < len(secret); i++ {
-			part := secret[i:min(i+leakLength, len(secret))]
-			if i > 0 && len(part) < leakLength {
-				break
-			}
-			if strings.Contains(text, part) || strings.Contains(plain, part) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// public are the parameters that are no secret.
-var public = map[string]bool{
-	"grant_type": true, "client_id": true, "redirect_uri": true, "scope": true, "resource": true, "audience": true,
-	"token_type_hint": true, "client_assertion_type": true, "username": true,
-}
-
-func secretsOf(form url.Values, header http.Header) []string {
-	var secrets []string
-	for name, values := range form {
-		if !public[name] {
-			secrets = append(secrets, values...)
-		}
-	}
-	req := http.Request{Header: header}
-	if _, password, ok := req.BasicAuth(); ok {
-		secrets = append(secrets, password)
-		if plain, err := url.QueryUnescape(password); err == nil {
-			secrets = append(secrets, plain)
-		}
-	}
-	for _, name := range []string{"Authorization", "Dpop"} {
-		if _, value, ok := strings.Cut(header.Get(name), " "); ok {
-			secrets = append(secrets, value)
-		} else if value := header.Get(name); value != "" {
-			secrets = append(secrets, value)
-		}
-	}
-	return nonEmpty(secrets)
-}
-
-func nonEmpty(list []string) []string {
-	kept := list[:0]
-	for _, s := range list {
-		if s != "" {
-			kept = append(kept, s)
-		}
-	}
-	return kept
 }
 
 // maxRetryAfter bounds how long a server can send us away.

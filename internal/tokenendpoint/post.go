@@ -9,8 +9,8 @@ package tokenendpoint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -35,8 +35,8 @@ func Post(ctx context.Context, base http.RoundTripper, endpoint string, form url
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseMembers(head.Get("Content-Type"), body)
 	e := &Error{Status: status, RetryAfter: retryAfter(head, time.Now()), secrets: secretsOf(form, header)}
+	m, err := parseMembers(head.Get("Content-Type"), body)
 	if err != nil {
 		return nil, e.without(m, body, err)
 	}
@@ -63,38 +63,53 @@ func (a *Answer) onlyRefresh() *Answer {
 	return &Answer{RefreshToken: a.RefreshToken, RefreshLifetime: a.RefreshLifetime}
 }
 
-// Send posts form and returns the bare answer. Any error is an *Error whose
-// Outcome is NotSent or Lost.
+// Send posts form and returns the bare answer. Any error is an *Error; if it
+// has a Status, only the body is missing.
 func Send(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (status int, head http.Header, body []byte, err error) {
 	var wire trace
 	req, err := http.NewRequestWithContext(wire.attach(ctx), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, nil, nil, &Error{Outcome: NotSent, Err: errors.New("the endpoint is not a URL")}
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	// Without GetBody net/http cannot repeat the request. Over HTTP/2 it would,
+	// again and again and without a pause, while a server or a proxy resets the
+	// stream with PROTOCOL_ERROR (golang/go#42777).
+	req.GetBody = nil
+	maps.Copy(req.Header, header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json") // GitHub answers in the format that is asked for
 	req.Header.Set("Cache-Control", "no-store")  // a cache below us must not answer for the server
 
+	if ctx.Err() != nil {
+		e := &Error{Outcome: NotSent}
+		e.caused(ctx, ctx.Err())
+		return 0, nil, nil, e
+	}
 	// RoundTrip rather than Client.Do: it sends one request and never a second
 	// one to where a 307 points (RFC 9700 section 4.12).
 	resp, err := base.RoundTrip(req)
 	if err != nil {
-		return 0, nil, nil, wire.failed(ctx, err)
+		e := &Error{Outcome: Lost, secrets: secretsOf(form, header)}
+		if wire.untouched(err) {
+			e.Outcome = NotSent
+		}
+		e.caused(ctx, err)
+		return 0, nil, nil, e
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 == 3 {
+		return resp.StatusCode, resp.Header, nil, nil // nothing in its body concerns us
+	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
 		err = errTooLong
 	}
 	if err != nil {
-		e := &Error{Outcome: Lost, Status: resp.StatusCode, Err: plainError(ctx, err)}
-		if status := resp.StatusCode; status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-			e.Outcome = Unprocessed
+		e := &Error{
+			Outcome: outcomeOf(resp.StatusCode), Status: resp.StatusCode,
+			RetryAfter: retryAfter(resp.Header, time.Now()), secrets: secretsOf(form, header),
 		}
-		e.RetryAfter = retryAfter(resp.Header, time.Now())
+		e.caused(ctx, err)
 		return 0, nil, nil, e
 	}
 	return resp.StatusCode, resp.Header, body, nil
@@ -113,29 +128,12 @@ func (t *trace) attach(ctx context.Context) context.Context {
 	})
 }
 
-// failed tells whether a request that brought no answer can have reached the
-// server. When in doubt it can: a transport that does not report to httptrace
-// proves nothing by its silence.
-func (t *trace) failed(ctx context.Context, err error) *Error {
-	e := &Error{Outcome: Lost, Err: plainError(ctx, err)}
+// untouched tells whether a request that brought no answer cannot have reached
+// the server. When in doubt it can: a transport that does not report to
+// httptrace proves nothing by its silence.
+func (t *trace) untouched(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	dial := errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
-	if !t.written.Load() && (t.started.Load() || dial) {
-		e.Outcome = NotSent
-	}
-	return e
-}
-
-// plainError drops the URL that net/http puts around an error, and turns the
-// end of ctx into what errors.Is finds.
-func plainError(ctx context.Context, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("no answer in time: %w", ctx.Err())
-	}
-	return err
+	return !t.written.Load() && (t.started.Load() || dial)
 }

@@ -2,22 +2,27 @@ package tokenendpoint
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
 )
 
-// Revoke posts form to a revocation endpoint (RFC 7009). Status 200 is success,
-// whatever the body says, and also for a token that the server does not know.
+// Revoke posts form to a revocation endpoint (RFC 7009). A status of success is
+// all that counts: the body says nothing, and a token that the server does not
+// know is revoked as well (section 2.2).
 func Revoke(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) error {
 	status, head, body, err := Send(ctx, base, endpoint, form, header)
-	if err != nil || status == http.StatusOK {
+	if cut, ok := errors.AsType[*Error](err); ok {
+		status = cut.Status
+	}
+	if status/100 == 2 {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	e := &Error{Status: status, RetryAfter: retryAfter(head, time.Now()), secrets: secretsOf(form, header)}
-	m, perr := parseMembers(head.Get("Content-Type"), body)
-	if perr != nil {
-		m = nil
-	}
-	return e.without(m, body, nil)
+	m, err := parseMembers(head.Get("Content-Type"), body)
+	return e.without(m, body, err)
 }
