@@ -124,6 +124,29 @@ func TestARevokedGrantAsksTheUserAtOnce(t *testing.T) {
 	})
 }
 
+func TestARevokedGrantAsksOneOfManyShells(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		first := w.start()
+		first.login()
+		w.expire()
+		w.as.Revoke("alice")
+		var runs atomic.Int32
+		var wg sync.WaitGroup
+		for range 5 {
+			p := w.start(withLock)
+			wg.Go(func() {
+				if err := p.me.Ensure(t.Context(), w.slowLogin(&runs, 500*time.Millisecond)); err != nil {
+					t.Errorf("Ensure: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := runs.Load(); n != 1 {
+			t.Errorf("the user was asked %d times", n)
+		}
+	})
+}
+
 func TestANewScopeAsksTheUserOnce(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		scopes := func(list ...string) option {

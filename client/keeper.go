@@ -124,7 +124,7 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 	}
 }
 
-// satisfied tells whether rec is all that the caller wants.
+// satisfied tells whether rec, which was just adopted, is all that the caller wants.
 func (f *flight) satisfied(rec, base *record.Record) bool {
 	switch {
 	case rec.Refused != nil:
@@ -134,8 +134,7 @@ func (f *flight) satisfied(rec, base *record.Record) bool {
 	case f.want.rejected != "" && rec.AccessToken == f.want.rejected:
 		return false
 	}
-	now := time.Now()
-	return newSnapshot(rec, f.keeper.client.cfg.EarlyRefresh, now).fresh(now)
+	return f.keeper.current.Load().fresh(time.Now())
 }
 
 // spurnedPause is how long after a renewal that a 401 asked for the next 401
@@ -401,10 +400,7 @@ func (k *keeper) adopt(f *flight, rec *record.Record) {
 	if old != nil && (!old.Same(rec) || rec.Generation > old.Generation) {
 		f.event(Adopted, rec.Generation, nil)
 	}
-	k.known = rec
-	if s := k.current.Load(); s != nil && s.token.AccessToken != rec.AccessToken {
-		k.current.Store(newSnapshot(rec, k.client.cfg.EarlyRefresh, time.Now()))
-	}
+	k.show(rec)
 }
 
 // forget drops everything in memory: the grant is gone.

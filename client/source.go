@@ -211,7 +211,7 @@ func (f *flight) settle(rec *record.Record, err error) {
 		k.mu.Lock()
 		f.err = err
 		if err == nil {
-			f.snapshot = k.publish(rec)
+			f.snapshot = k.show(rec)
 			k.failed = failure{}
 			if f.snapshot != nil && !f.want.idle {
 				f.snapshot.used.Store(true)
@@ -230,9 +230,9 @@ func (k *keeper) finish(f *flight) {
 	close(f.over)
 }
 
-// publish makes rec what callers get; k.mu is held. The same token stays the
-// same snapshot.
-func (k *keeper) publish(rec *record.Record) *snapshot {
+// show makes rec what callers get, nil: nothing; k.mu is held. The same token
+// stays the same snapshot, and so keeps its moment of renewal.
+func (k *keeper) show(rec *record.Record) *snapshot {
 	k.known = rec
 	s := k.current.Load()
 	if s == nil || rec == nil || s.token.AccessToken != rec.AccessToken || !s.token.Expiry.Equal(rec.Expiry) {

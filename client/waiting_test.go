@@ -193,3 +193,59 @@ func TestShortLifetimesDoNotMeanARenewalPerCall(t *testing.T) {
 		})
 	}
 }
+
+func TestBackgroundRenewsBetweenRareCalls(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start(background)
+		x.login()
+		for range 20 { // each call comes outside of the window in which callers would notice
+			if took, errs := x.crowd(1, time.Second); count(errs, failed) > 0 || count(took, waited) > 0 {
+				t.Fatalf("a caller waited %v, %v", took, errs)
+			}
+			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{}, 0)
+			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 100 * time.Millisecond}, 1)
+			time.Sleep(lifetime)
+		}
+	})
+}
+
+func TestATokenThatWasRefusedToThisProcessIsNotSentAgain(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		w.expire()
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusBadRequest, Body: `{"error":"invalid_request"}`}, -1)
+		for range 100 {
+			if _, err := x.me.Token(t.Context()); !errors.Is(err, client.ErrLoginRequired) {
+				t.Fatalf("got %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		w.requests(1)
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{}, 0)
+		if _, err := x.me.Refresh(t.Context(), nil); err != nil {
+			t.Errorf("an explicit Refresh: %v", err)
+		}
+	})
+}
+
+func TestAnEndpointThatHasMovedIsDiscoveredAgain(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		w.as.Set(func(o *clienttest.Options) {
+			o.Tamper = func(e clienttest.Exchange, answer map[string]any) {
+				if e.Path == clienttest.DiscoveryPath {
+					answer["token_endpoint"] = w.as.URL("/old/token")
+				}
+			}
+		})
+		x.login()
+		w.expire()
+		if _, err := x.me.Token(t.Context()); err == nil {
+			t.Fatal("a token from nowhere")
+		}
+		w.as.Set(func(o *clienttest.Options) { o.Tamper = nil })
+		time.Sleep(5 * time.Second)
+		x.works("X")
+	})
+}
