@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/regrant/regrant/client"
@@ -120,13 +122,31 @@ func TestARefreshTokenBesideAnErrorIsSaved(t *testing.T) {
 	})
 }
 
+// output collects what is printed, by whatever goroutine.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // Canaries: whatever goes wrong, nothing that is printed holds a secret.
 func TestNothingPrintedHoldsASecret(t *testing.T) {
 	const secret = "canary-client-secret-0123456789"
 	inWorld(t, func(o *clienttest.Options) {
 		o.Clients = []clienttest.Client{{ID: clienttest.PublicClient, Secret: secret}}
 	}, func(t *testing.T, w *world) {
-		var log strings.Builder
+		var log output
 		logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		var cfg client.Config
 		x := w.start(func(c *client.Config, p *process) {
@@ -140,10 +160,11 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 			cfg = *c
 		})
 		show := func(what any) {
+			synctest.Wait() // fmt looks at whatever it finds
 			fmt.Fprintf(&log, "%v %+v %#v %s\n", what, what, what, what)
 			logger.Info("a value", "value", what)
 			if data, err := json.Marshal(what); err == nil {
-				log.Write(data)
+				_, _ = log.Write(data)
 			}
 		}
 		x.login()

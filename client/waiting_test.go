@@ -96,6 +96,22 @@ func TestWithBackgroundNobodyWaits(t *testing.T) {
 	})
 }
 
+func TestWithBackgroundNobodyWaitsForASecondTryEither(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start(background)
+		x.login()
+		x.works("X")
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusServiceUnavailable}, 3)
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 100 * time.Millisecond}, -1)
+		for range 6000 {
+			if took, errs := x.crowd(1, time.Second); count(errs, failed) > 0 || count(took, waited) > 0 {
+				t.Fatalf("a caller waited %v, %v", took, errs)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+}
+
 func TestBackgroundLeavesAnUnusedAccountAlone(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start(background)
