@@ -101,7 +101,7 @@ func TestWithBackgroundNobodyWaitsForASecondTryEither(t *testing.T) {
 		x := w.start(background)
 		x.login()
 		x.works("X")
-		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusServiceUnavailable}, 3)
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusServiceUnavailable}, 2)
 		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 100 * time.Millisecond}, -1)
 		for range 6000 {
 			if took, errs := x.crowd(1, time.Second); count(errs, failed) > 0 || count(took, waited) > 0 {
