@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/oauth2"
@@ -39,6 +40,11 @@ func (c *Client) Account(name string) *Account {
 
 // Name returns the name of the account.
 func (a *Account) Name() string { return a.name }
+
+// Format prints which account it is, for any verb of fmt.
+func (a *Account) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "account %q of %v", a.name, a.client)
+}
 
 func (a *Account) key() tokenstore.Key { return a.client.cfg.key(a.name) }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,12 @@ func New(cfg Config) (*Client, error) {
 		c.discovered.Store(explicitServer(&c.cfg))
 	}
 	return c, nil
+}
+
+// Format prints which client it is, for any verb of fmt: what else is in it is
+// in use by other goroutines, and is not for a log.
+func (c *Client) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "client %q at %s", c.cfg.ClientID, c.cfg.Issuer)
 }
 
 // Close ends the Client. No new work begins; a renewal that has spent a refresh

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/regrant/regrant/client"
@@ -160,7 +159,6 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 			cfg = *c
 		})
 		show := func(what any) {
-			synctest.Wait() // fmt looks at whatever it finds
 			fmt.Fprintf(&log, "%v %+v %#v %s\n", what, what, what, what)
 			logger.Info("a value", "value", what)
 			if data, err := json.Marshal(what); err == nil {
