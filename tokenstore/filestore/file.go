@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/regrant/regrant/tokenstore"
 )
@@ -43,30 +45,36 @@ const (
 const maxFile = 2 << 20
 
 func (f file) encode() ([]byte, error) {
+	if !utf8.ValidString(f.key.String()) {
+		return nil, errors.New("filestore: the key is not UTF-8")
+	}
 	head, err := json.Marshal(header{f.key.Issuer, f.key.ClientID, f.key.Account, f.version})
 	if err != nil {
 		return nil, fmt.Errorf("filestore: the key cannot be written: %w", err)
 	}
-	body := append(append(head, '\n'), f.data...)
-	sum := sha256.Sum256(body)
-	content := append([]byte(magic+format+" "+hex.EncodeToString(sum[:])+"\n"), body...)
+	body := slices.Concat(head, []byte("\n"), f.data)
+	content := slices.Concat([]byte(magic+format+" "+sum(body)+"\n"), body)
 	if len(content) > maxFile {
 		return nil, fmt.Errorf("filestore: a record of %d bytes is too large: 1 MiB is the limit", len(f.data))
 	}
 	return content, nil
 }
 
-// decode returns what the content of a file says. With an error it returns the
-// key if that can still be told, and nothing else.
+// advice is what can be done about a file that is lost.
+const advice = ": restore it from a backup, or delete it and log in again"
+
+// decode returns what the content of a file says, of which there may be more
+// than was read. With an error it returns the key if that can still be told, and
+// nothing else.
 func decode(content []byte, more bool) (file, error) {
 	first, body, _ := bytes.Cut(content, []byte("\n"))
 	line, isOurs := strings.CutPrefix(string(first), magic)
-	found, sum, _ := strings.Cut(line, " ")
+	found, wanted, _ := strings.Cut(line, " ")
 	switch {
 	case len(content) == 0:
-		return file{}, errors.New("it is empty")
+		return file{}, errors.New("it is empty" + advice)
 	case !isOurs:
-		return file{}, errors.New("it is not a file of this store, or its beginning is lost")
+		return file{}, errors.New("it is not a file of this store, or its beginning is lost" + advice)
 	case found != format:
 		return file{}, fmt.Errorf("it has format %.20q, and this version reads format %s: update the program", found, format)
 	}
@@ -75,18 +83,20 @@ func decode(content []byte, more bool) (file, error) {
 	if err := json.Unmarshal(head, &h); err != nil {
 		h = header{}
 	}
-	key := tokenstore.Key{Issuer: h.Issuer, ClientID: h.ClientID, Account: h.Account}
-	if actual := sha256.Sum256(body); more || sum != hex.EncodeToString(actual[:]) {
-		return file{key: key}, errors.New("it is damaged or cut short: its checksum does not match")
+	f := file{key: tokenstore.Key{Issuer: h.Issuer, ClientID: h.ClientID, Account: h.Account}}
+	if more || wanted != sum(body) || h.Version == "" {
+		return f, errors.New("it is damaged or cut short" + advice)
 	}
-	if h.Version == "" {
-		return file{key: key}, errors.New("it is damaged: it has no version")
-	}
-	return file{key: key, version: h.Version, data: data}, nil
+	f.version, f.data = h.Version, data
+	return f, nil
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
 }
 
 // contentVersion is the version of what cannot be decoded.
 func contentVersion(content []byte) tokenstore.Version {
-	sum := sha256.Sum256(content)
-	return tokenstore.Version("unreadable-" + hex.EncodeToString(sum[:]))
+	return tokenstore.Version("unreadable-" + sum(content))
 }
