@@ -2,6 +2,7 @@ package client
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"maps"
 	"strings"
 	"time"
@@ -32,23 +33,24 @@ func newGrant(o *obtained) *record.Record {
 // attempt n. The intent is fulfilled and a mark is outdated, so neither stays.
 // The ID token needs a check first, and is left to the caller.
 func renewed(rec *record.Record, n uint64, a *tokenendpoint.Answer, started time.Time) *record.Record {
-	next := rec.Clone()
+	next := *rec
 	next.Generation, next.Intent, next.Unanswered, next.Refused = n, nil, nil, nil
+	// What the login told and a renewal leaves out stays (Salesforce's instance_url).
+	next.Extra = maps.Clone(rec.Extra)
 	if next.Extra == nil {
-		next.Extra = maps.Clone(a.Extra)
-	} else {
-		maps.Copy(next.Extra, a.Extra) // what the login told and a renewal leaves out stays (Salesforce's instance_url)
+		next.Extra = map[string]json.RawMessage{}
 	}
-	receive(next, a, started)
-	return next
+	maps.Copy(next.Extra, a.Extra)
+	receive(&next, a, started)
+	return &next
 }
 
 // receive takes over the tokens of an answer. Expiry counts from the start of
 // the request, so that it is never later than the server's idea of it.
 func receive(rec *record.Record, a *tokenendpoint.Answer, started time.Time) {
 	started = started.UTC().Round(0)
-	if a.RefreshToken != "" { // else the old one stays (RFC 6749 section 6)
-		rec.RefreshToken = a.RefreshToken
+	if a.RefreshToken != "" && a.RefreshToken != rec.RefreshToken { // else the old one stays (RFC 6749 section 6)
+		rec.RefreshToken, rec.RefreshExpiry = a.RefreshToken, time.Time{}
 	}
 	if a.RefreshLifetime > 0 {
 		rec.RefreshExpiry = started.Add(a.RefreshLifetime)

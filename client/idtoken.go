@@ -14,6 +14,7 @@ import (
 
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/internal/tokenendpoint"
+	"github.com/regrant/regrant/tokenstore"
 )
 
 const (
@@ -320,7 +321,8 @@ func (f *flight) receive(ctx context.Context, s *server, rec *record.Record, n u
 		f.unchecked = &unchecked{s, next, a.IDToken}
 		return next, nil
 	case err != nil:
-		return endedBy(next, err), refusedError(f.keeper.vault.key, endedBy(next, err))
+		ended := endedBy(next, err)
+		return ended, refusedError(f.keeper.vault.key, ended)
 	}
 	next.IDToken = a.IDToken
 	if next.Identity == nil {
@@ -349,25 +351,34 @@ func (k *keeper) checkSignature(ctx context.Context, u *unchecked) {
 		tell(IDTokenUnchecked, err)
 		return
 	}
-	rec, v, lerr := k.vault.load(ctx)
-	if lerr != nil || !rec.Same(u.rec) || rec.Generation != u.rec.Generation {
-		return // there is a newer one, with an ID token of its own
-	}
-	if err != nil {
-		ended := endedBy(rec, err)
-		if _, serr := k.vault.save(ctx, ended, v); serr == nil {
-			k.replace(ended)
-			tell(LoginNeeded, refusedError(k.vault.key, ended))
+	for range 5 {
+		rec, v, lerr := k.vault.load(ctx)
+		if lerr != nil || !rec.Same(u.rec) || rec.Generation != u.rec.Generation {
+			return // there is a newer one
+		}
+		next := *rec
+		switch {
+		case err != nil:
+			next = *endedBy(rec, err)
+		case rec.Intent != nil:
+			return // a newer one is on its way, and must not stumble over this
+		default:
+			next.IDToken = u.raw
+			if next.Identity == nil {
+				next.Identity = id
+			}
+		}
+		_, serr := k.vault.save(ctx, &next, v)
+		if errors.Is(serr, tokenstore.ErrConflict) {
+			continue // the intent of another process, say, is no reason to trust this ID token
+		}
+		if serr == nil {
+			k.replace(&next)
+			if err != nil {
+				tell(LoginNeeded, refusedError(k.vault.key, &next))
+			}
 		}
 		return
-	}
-	next := rec.Clone()
-	next.IDToken = u.raw
-	if next.Identity == nil {
-		next.Identity = id
-	}
-	if _, err := k.vault.save(ctx, next, v); err == nil {
-		k.replace(next)
 	}
 }
 

@@ -7,8 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"log/slog"
 	"time"
 )
 
@@ -16,11 +15,9 @@ import (
 // It grows only when an older program would misread a record.
 const Format = 1
 
-// A Record is one grant. Records are values: what is shared is never changed.
+// A Record is one grant. What a Record points to is never changed, so a copy of
+// the struct is a copy: it may share maps, slices and pointers with the original.
 type Record struct {
-	Format int    `json:"format"`
-	Key    string `json:"key"` // the canonical tokenstore.Key: a record that was moved does not open
-
 	// Grant names the grant: random at a login, derived from the refresh token
 	// at an import. A record of another grant always wins over ours.
 	Grant string `json:"grant"`
@@ -93,11 +90,16 @@ var (
 	ErrMoved = errors.New("the record belongs to another account, client or issuer")
 )
 
+// An envelope is what the bytes hold.
+type envelope struct {
+	Format int    `json:"format"`
+	Key    string `json:"key"` // the canonical tokenstore.Key: a record that was moved does not open
+	*Record
+}
+
 // Encode returns r as bytes, for key.
 func (r *Record) Encode(key string) ([]byte, error) {
-	c := *r
-	c.Format, c.Key = Format, key
-	return json.Marshal(&c)
+	return json.Marshal(envelope{Format, key, r})
 }
 
 // Decode reads what Encode wrote for the same key.
@@ -111,15 +113,15 @@ func Decode(data []byte, key string) (*Record, error) {
 	if head.Format > Format {
 		return nil, fmt.Errorf("%w (format %d, this one reads up to %d)", ErrNewer, head.Format, Format)
 	}
-	var r Record
-	if err := json.Unmarshal(data, &r); err != nil || r.Grant == "" || r.Lifetime < 0 ||
-		r.Intent != nil && (r.Intent.ID == "" || r.Intent.Lease < 0) {
+	e := envelope{Record: new(Record)}
+	if err := json.Unmarshal(data, &e); err != nil || e.Grant == "" || e.Lifetime < 0 ||
+		e.Intent != nil && (e.Intent.ID == "" || e.Intent.Lease < 0) {
 		return nil, ErrDamaged
 	}
-	if r.Key != key {
+	if e.Key != key {
 		return nil, ErrMoved
 	}
-	return &r, nil
+	return e.Record, nil
 }
 
 // Same tells whether both are of one grant.
@@ -132,15 +134,13 @@ func (r *Record) With(intent *Intent) *Record {
 	return &c
 }
 
-// Clone returns a copy that shares nothing that could be changed.
-func (r *Record) Clone() *Record {
-	c := *r
-	c.Extra = maps.Clone(r.Extra)
-	c.Requested, c.Granted = slices.Clone(r.Requested), slices.Clone(r.Granted)
-	return &c
-}
+// Format keeps the tokens out of every text: fmt asks it for %#v, too, and for
+// verbs that make no sense.
+func (r Record) Format(s fmt.State, _ rune) { fmt.Fprint(s, r.summary()) }
 
-// String keeps the tokens out of logs (as do GoString and LogValue).
-func (r *Record) String() string {
-	return fmt.Sprintf("record of grant generation %d, expiring %v", r.Generation, r.Expiry)
+// LogValue keeps the tokens out of package slog.
+func (r Record) LogValue() slog.Value { return slog.StringValue(r.summary()) }
+
+func (r *Record) summary() string {
+	return fmt.Sprintf("grant of generation %d, expiring %v", r.Generation, r.Expiry.Format(time.RFC3339))
 }
