@@ -194,17 +194,23 @@ func (m *metadata) check() error {
 // place of one path segment, as Microsoft Entra ID serves it for "organizations"
 // and "common".
 func tenantTemplate(discovered, issuer string) bool {
-	before, after, found := strings.Cut(discovered, "{tenantid}")
-	if !found || !strings.HasPrefix(issuer, before) || !strings.HasSuffix(issuer, after) || len(issuer) <= len(before)+len(after) {
+	before, after, found := strings.Cut(discovered, "/{tenantid}/")
+	before, after = before+"/", "/"+after
+	if !found || strings.Count(before, "/") < 3 { // https://host/
 		return false
 	}
-	return !strings.Contains(issuer[len(before):len(issuer)-len(after)], "/")
+	tenant, fits := strings.CutPrefix(issuer, before)
+	tenant, also := strings.CutSuffix(tenant, after)
+	return fits && also && tenant != "" && !strings.Contains(tenant, "/")
 }
 
 func discoveryFailure(ctx context.Context, fail func(bool, error) *Error, err error) error {
+	// The timer of http.Client may fire a moment before that of ctx.
+	deadline, limited := ctx.Deadline()
+	late := limited && !time.Now().Before(deadline)
 	var status *statusError
 	switch {
-	case ctx.Err() != nil:
+	case late || ctx.Err() != nil:
 		return fail(true, errors.New("no metadata in time"))
 	case errors.As(err, &status):
 		e := fail(status.temporary(), fmt.Errorf("%w (is Config.Issuer right, and does it serve /.well-known/openid-configuration? A server without it needs Config.Endpoint)", status))
