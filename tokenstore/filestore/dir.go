@@ -22,8 +22,11 @@ func (s *Store) open() (*os.Root, error) {
 	if err != nil {
 		return nil, s.in(err)
 	}
-	if !named.IsDir() {
-		return nil, s.refused("it is not a directory (%s): a link could be pointed elsewhere", named.Mode().Type())
+	switch {
+	case named.Mode().Type() == fs.ModeSymlink:
+		return nil, s.refused("it is a symbolic link, which could be pointed elsewhere: name the directory itself")
+	case !named.IsDir():
+		return nil, s.refused("it is not a directory")
 	}
 	dir, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -48,8 +51,8 @@ func (s *Store) inspect(dir *os.Root, named fs.FileInfo) error {
 	return s.private(opened)
 }
 
-func (s *Store) refused(reason string, args ...any) error {
-	return &fs.PathError{Op: "filestore: open", Path: s.dir, Err: fmt.Errorf("%w: "+reason, append([]any{fs.ErrPermission}, args...)...)}
+func (s *Store) refused(reason string) error {
+	return &fs.PathError{Op: "filestore: open", Path: s.dir, Err: fmt.Errorf("%w: %s", fs.ErrPermission, reason)}
 }
 
 // openOrCreate makes the directory if there is none.

@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -12,10 +13,10 @@ import (
 // directory.
 func (s *Store) private(dir fs.FileInfo) error {
 	if stat, ok := dir.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return s.refused("it belongs to user %d, and this program runs as user %d: choose a directory of its own", stat.Uid, os.Geteuid())
+		return s.refused(fmt.Sprintf("it belongs to user %d, and this program runs as user %d: choose a directory of its own", stat.Uid, os.Geteuid()))
 	}
 	if mode := dir.Mode().Perm(); mode&0o077 != 0 {
-		return s.refused("others have access (mode %#o): run chmod 700 %s", mode, s.dir)
+		return s.refused(fmt.Sprintf("others have access (mode %#o): run chmod 700 %s", mode, s.dir))
 	}
 	return nil
 }
