@@ -159,12 +159,12 @@ func (e *Error) describe(m members) {
 	}
 	var parts []string
 	add := func(name, label string, length int) {
-		switch text := printable.Text(m.text(name), length); {
-		case text == "":
+		switch text := label + printable.Text(m.text(name), length); {
+		case text == label:
 		case e.secrets.in(text):
 			parts = append(parts, name+" repeats a credential and is left out")
 		default:
-			parts = append(parts, label+text)
+			parts = append(parts, text)
 		}
 	}
 	add("error_description", "", 200)
