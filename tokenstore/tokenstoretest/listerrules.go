@@ -235,7 +235,7 @@ func endedList(p *place) error {
 		calls := 0
 		for key, err := range p.walk(ctx, tokenstore.Key{}) {
 			if calls++; !errors.Is(err, ctx.Err()) || key != (tokenstore.Key{}) {
-				return fmt.Errorf("List yielded %v and the error %q instead of an empty Key and %q", key, fmt.Sprint(err), ctx.Err())
+				return fmt.Errorf("List yielded %v and the error %s instead of an empty Key and %s", key, quote(err), quote(ctx.Err()))
 			}
 		}
 		if calls != 1 {

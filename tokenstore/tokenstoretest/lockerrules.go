@@ -128,10 +128,10 @@ func endOfWait(p *place) error {
 		return within(promptness, func() error {
 			_, err := p.tryLock(ctx, 1, key)
 			if ctx.Err() == nil {
-				return fmt.Errorf("Lock of a locked key returned at once, with the error %q", fmt.Sprint(err))
+				return fmt.Errorf("Lock of a locked key returned at once, with the error %s", quote(err))
 			}
 			if !errors.Is(err, ctx.Err()) {
-				return fmt.Errorf("Lock of a locked key returned the error %q instead of %q", fmt.Sprint(err), ctx.Err())
+				return fmt.Errorf("Lock of a locked key returned the error %s instead of %s", quote(err), quote(ctx.Err()))
 			}
 			return nil
 		})

@@ -41,7 +41,7 @@ func roundTrip(p *place) error {
 		"text",
 		"\x00",
 		"ends with NUL\x00",
-		"line\nline\r\n",
+		"two\nlines\r\n",
 		"not UTF-8: \xff\xfe\xc0\x80",
 		`{"quotes":"'\"` + "`" + `\\"}`,
 		allBytes(),
@@ -78,7 +78,7 @@ func versions(p *place) error {
 		}
 		_, loaded, err := p.handle(0).Load(p.ctx, key)
 		if err != nil || loaded != saved {
-			return fmt.Errorf("Save returned version %q, and Load returned version %q, error %v", saved, loaded, err)
+			return fmt.Errorf("Save returned version %q, and Load returned version %q, error %s", saved, loaded, quote(err))
 		}
 		old = saved
 	}
@@ -130,7 +130,7 @@ func staleSaveChangesNothing(p *place) error {
 	}
 	_, after, err := p.handle(0).Load(p.ctx, key)
 	if err != nil || before != after {
-		return fmt.Errorf("Load returned version %q before, and version %q, error %v after it", before, after, err)
+		return fmt.Errorf("Load returned version %q before, and version %q, error %s, after it", before, after, quote(err))
 	}
 	return p.holds(0, key, "second")
 }
@@ -240,7 +240,7 @@ func unlike() []tokenstore.Key {
 	} {
 		keys = append(keys, tokenstore.Key{Issuer: base.Issuer, ClientID: base.ClientID, Account: account})
 	}
-	for _, k := range []tokenstore.Key{ // they concatenate alike, with the usual separators, too
+	return append(keys, []tokenstore.Key{ // they concatenate alike, with the usual separators, too
 		{Issuer: base.Issuer, ClientID: "ab", Account: "c"},
 		{Issuer: base.Issuer, ClientID: "a", Account: "bc"},
 		{Issuer: base.Issuer + "a", ClientID: "b", Account: "c"},
@@ -253,10 +253,7 @@ func unlike() []tokenstore.Key {
 		{Issuer: base.Issuer + "/", ClientID: base.ClientID, Account: base.Account},
 		{Issuer: strings.ToUpper(base.Issuer), ClientID: base.ClientID, Account: base.Account},
 		{Issuer: base.Issuer, ClientID: base.Account, Account: base.ClientID},
-	} {
-		keys = append(keys, k)
-	}
-	return keys
+	}...)
 }
 
 func keysNeverMeet(p *place) error {
@@ -348,7 +345,7 @@ func endedContext(p *place) error {
 			"Delete": func() error { return p.handle(0).Delete(ctx, key, v) },
 		} {
 			if err := within(promptness, call); !errors.Is(err, ctx.Err()) {
-				return fmt.Errorf("%s returned the error %q instead of %q", name, fmt.Sprint(err), ctx.Err())
+				return fmt.Errorf("%s returned the error %s instead of %s", name, quote(err), quote(ctx.Err()))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -153,17 +154,20 @@ func (p *place) holds(i int, key tokenstore.Key, want string) error {
 func (p *place) empty(i int, key tokenstore.Key) error {
 	data, _, err := p.handle(i).Load(p.ctx, key)
 	if !errors.Is(err, tokenstore.ErrNotFound) {
-		return fmt.Errorf("Load returned %s and the error %q instead of ErrNotFound", brief(string(data)), fmt.Sprint(err))
+		return fmt.Errorf("Load returned %s and the error %s instead of ErrNotFound", brief(string(data)), quote(err))
 	}
 	return nil
 }
 
 func conflict(what string, err error) error {
 	if !errors.Is(err, tokenstore.ErrConflict) {
-		return fmt.Errorf("%s returned the error %q instead of ErrConflict", what, fmt.Sprint(err))
+		return fmt.Errorf("%s returned the error %s instead of ErrConflict", what, quote(err))
 	}
 	return nil
 }
+
+// quote makes an error that may be nil fit for a message.
+func quote(err error) string { return strconv.Quote(fmt.Sprint(err)) }
 
 // brief makes bytes fit for a message.
 func brief(s string) string {
