@@ -41,7 +41,7 @@ func closedError(k *keeper) error {
 func (k *keeper) ended(error) error { return closedError(k) }
 
 func (k *keeper) storeError(op string, err error) error {
-	permanent := errors.Is(err, errUnreadable) || errors.Is(err, tokenstore.ErrUnavailable)
+	permanent := errors.Is(err, tokenstore.ErrUnreadable) || errors.Is(err, tokenstore.ErrUnavailable)
 	return &Error{Op: op, Key: k.vault.key, Temporary: !permanent, Err: internal(err)}
 }
 

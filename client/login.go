@@ -15,8 +15,8 @@ import (
 // Login logs the user in by flow, and replaces what is kept for the account once
 // the new grant is saved; only then does it return nil. Before the user is
 // bothered it looks into the store: if that is down, or keeps something that
-// cannot be read (a wrong passphrase, a newer version of the program), Login
-// fails and nothing is touched. Logout removes such a record.
+// cannot be read (tokenstore.ErrUnreadable: a wrong passphrase, a newer version of
+// the program), Login fails and nothing is touched. Logout removes such a record.
 //
 // A login that brings no refresh token is an error that says what to set,
 // unless the server says of no end of the access token (GitHub's OAuth apps):
@@ -33,7 +33,7 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	}
 	before, _, err := a.keeper.vault.load(ctx)
 	switch {
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, tokenstore.ErrUnreadable):
 		return &Error{Op: "login", Key: a.key(), Err: fmt.Errorf("%w; if it is of no use any more, Logout removes it", err)}
 	case err != nil:
 		return a.keeper.storeError("load", err)
@@ -101,7 +101,7 @@ func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.R
 	for {
 		r, v, err := k.vault.load(ctx)
 		switch {
-		case errors.Is(err, errUnreadable):
+		case errors.Is(err, tokenstore.ErrUnreadable):
 			return nil, k.storeError("save", err)
 		case err != nil:
 		case r != nil && (r.Grant == rec.Grant || rec.RefreshToken != "" && r.RefreshToken == rec.RefreshToken):

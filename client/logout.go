@@ -66,7 +66,7 @@ func (o *logout) run(ctx context.Context) error {
 	grant := ""
 	for trouble := 0; ; {
 		rec, v, err := k.vault.load(ctx)
-		unreadable := errors.Is(err, errUnreadable) && v != ""
+		unreadable := errors.Is(err, tokenstore.ErrUnreadable) && v != ""
 		switch {
 		case unreadable:
 			o.left = errors.New("its record could not be read, so its refresh token could not be revoked")

@@ -47,7 +47,7 @@ func (v *vault) status(ctx context.Context) (Status, error) {
 	s := Status{Key: v.key}
 	rec, _, err := v.load(ctx)
 	switch {
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, tokenstore.ErrUnreadable):
 		s.Err = &Error{Op: "load", Key: v.key, Err: err}
 		return s, nil
 	case err != nil:

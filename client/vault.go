@@ -26,12 +26,9 @@ func newVault(cfg *Config, key tokenstore.Key) vault {
 	return vault{store: cfg.Store, sealer: cfg.Sealer, key: key, name: key.String()}
 }
 
-// errUnreadable says that a record is there and does not open. It must stay as
+// load returns the record and its version. Nothing kept is (nil, v, nil). What
+// does not open is a tokenstore.ErrUnreadable with its version, and must stay as
 // it is: a wrong passphrase today is the right one tomorrow.
-var errUnreadable = errors.New("the stored grant cannot be read, and is left as it is")
-
-// load returns the record and its version. Nothing kept is (nil, v, nil); what
-// does not open is an errUnreadable, with the version if there is one.
 func (v *vault) load(ctx context.Context) (*record.Record, tokenstore.Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -39,16 +36,20 @@ func (v *vault) load(ctx context.Context) (*record.Record, tokenstore.Version, e
 	switch {
 	case errors.Is(err, tokenstore.ErrNotFound):
 		return nil, version, nil
-	case err != nil && version != "":
-		return nil, version, fmt.Errorf("%w: %w", errUnreadable, err)
+	case errors.Is(err, tokenstore.ErrUnreadable):
+		return nil, version, unreadable(err)
 	case err != nil:
 		return nil, "", err
 	}
 	rec, err := v.open(data)
 	if err != nil {
-		return nil, version, fmt.Errorf("%w: %w", errUnreadable, err)
+		return nil, version, unreadable(fmt.Errorf("%w: %w", tokenstore.ErrUnreadable, err))
 	}
 	return rec, version, nil
+}
+
+func unreadable(err error) error {
+	return fmt.Errorf("the grant that is kept is left as it is: %w", err)
 }
 
 func (v *vault) open(data []byte) (*record.Record, error) {
