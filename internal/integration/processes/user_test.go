@@ -38,8 +38,10 @@ type report struct {
 	Failures []string // and what happened to the others
 	Opened   bool     // a login page was opened; sent at once
 
-	LoginRequired bool   // the last failure was client.ErrLoginRequired
-	Code          string // the server's, in the last failure
+	// Of the last failure.
+	LoginRequired bool // it was client.ErrLoginRequired
+	Temporary     bool
+	Code          string // the server's
 }
 
 // ok tells whether everything went well.
@@ -53,7 +55,7 @@ func (r *report) add(err error) {
 	r.Failures = append(r.Failures, err.Error())
 	r.LoginRequired = errors.Is(err, client.ErrLoginRequired)
 	if e, ok := errors.AsType[*client.Error](err); ok {
-		r.Code = e.Code
+		r.Code, r.Temporary = e.Code, e.Temporary
 	}
 }
 
