@@ -5,7 +5,7 @@ package secureurl
 
 import (
 	"errors"
-	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -43,9 +43,10 @@ func Parse(raw string) (*url.URL, error) {
 // machine. The name localhost counts: it is what local development servers
 // are called, and resolvers must not send it elsewhere (RFC 6761 section 6.3).
 func IsLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
+	// The length rules out "\u017f", which EqualFold takes for an "s".
+	if len(host) == len("localhost") && strings.EqualFold(host, "localhost") {
 		return true
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() && ip.Zone() == ""
 }
