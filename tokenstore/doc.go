@@ -7,8 +7,19 @@
 //
 // # Choosing a store
 //
-//	memstore      goroutines of one process; gone when it ends
-//	filestore     processes of one host: one sealed file per grant
+//	memstore      a map: goroutines of one process, gone when it ends
+//	filestore     one file per grant: processes of one user on one host
+//
+// Both keep what they are given in clear, so the client demands a Sealer.
+//
+// # Choosing a sealer
+//
+// [NewSealer] takes keys, for a program that has a place for secrets: the
+// environment of a service, a secret manager. [NewPassphraseSealer] takes what a
+// person can remember. A Tink keyset or a KMS envelope is a Sealer as it is.
+//
+// Whoever has the key or the passphrase, and the records, has the grants. Whoever
+// loses it loses them: every user logs in again.
 //
 // # Writing a store
 //
@@ -21,7 +32,8 @@
 //   - Load must see the last Save: never read from a replica or a cache.
 //
 // Then run tokenstoretest.TestStore against it: it holds every rule of the
-// contract, and says which one a store breaks.
+// contract, and says which one a store breaks. An example of this package is a
+// whole store.
 //
 // Places without a compare-and-swap cannot be a Store: two processes would
 // overwrite each other's rotated token. Keep the key of the Sealer there, and
