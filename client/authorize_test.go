@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
@@ -336,4 +338,29 @@ func TestALoginWithoutAFlowSaysWhichThereAre(t *testing.T) {
 	as := clienttest.NewServer(t)
 	me := accountOf(t, as.Config())
 	wantNoLogin(t, me, me.Login(t.Context(), nil), "", "Browser", "Device", "Paste", "Password", "FlowFunc")
+}
+
+// For a caller, context.DeadlineExceeded means its own deadline.
+func TestATimeOutOfTheServerIsNotTheCallersDeadline(t *testing.T) {
+	for _, path := range []string{clienttest.DiscoveryPath, clienttest.DevicePath, clienttest.TokenPath} {
+		t.Run(path, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, as *clienttest.Server) {
+				as.FailNext(path, clienttest.Fault{Delay: time.Hour}, -1)
+				flow := client.Flow(client.Device{Show: ignored})
+				if path == clienttest.TokenPath {
+					flow = typing("alice", "password")
+				}
+				me := accountOf(t, as.Config())
+				err := me.Login(t.Context(), flow)
+				if e, ok := errors.AsType[*client.Error](err); !ok || !e.Temporary || errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("without a deadline: %v", err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if err := me.Login(ctx, flow); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("with a deadline: %v", err)
+				}
+			})
+		})
+	}
 }

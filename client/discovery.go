@@ -62,7 +62,7 @@ func (c *Client) server(ctx context.Context) (*server, error) {
 	if s := c.discovered.Load(); s != nil {
 		return s, nil
 	}
-	return c.discovery.Do(ctx, func(ctx context.Context) (*server, error) {
+	s, err := c.discovery.Do(ctx, func(ctx context.Context) (*server, error) {
 		if s := c.discovered.Load(); s != nil {
 			return s, nil
 		}
@@ -77,6 +77,10 @@ func (c *Client) server(ctx context.Context) (*server, error) {
 		c.discovered.Store(s)
 		return s, nil
 	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = &Error{Op: "discover", Key: c.cfg.key(""), Err: fmt.Errorf("no metadata in time: %w", err)}
+	}
+	return s, err
 }
 
 // rediscover makes the next caller fetch the metadata again.

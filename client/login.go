@@ -29,7 +29,7 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 		return err
 	}
 	if flow == nil {
-		return a.loginError(errors.New("the Flow is nil: choose Browser, Device, Paste, Password or a FlowFunc"))
+		return a.loginError(ctx, errors.New("the Flow is nil: choose Browser, Device, Paste, Password or a FlowFunc"))
 	}
 	before, _, err := a.keeper.vault.load(ctx)
 	switch {
@@ -40,10 +40,10 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	}
 	o, err := flow.obtain(ctx, &login{client: a.client, before: before})
 	if err != nil {
-		return a.loginError(err)
+		return a.loginError(ctx, err)
 	}
 	if o.answer.RefreshToken == "" && (o.answer.Lifetime > 0 || o.answer.AccessToken == "") {
-		return a.loginError(noRefreshToken(o))
+		return a.loginError(ctx, noRefreshToken(o))
 	}
 	return a.keep(ctx, newGrant(o))
 }
@@ -59,7 +59,7 @@ func noRefreshToken(o *obtained) error {
 		"Dropbox token_access_type=offline; and the registration of the client must allow the refresh_token grant", asked)
 }
 
-func (a *Account) loginError(err error) error {
+func (a *Account) loginError(ctx context.Context, err error) error {
 	e := &Error{Op: "login", Key: a.key(), Err: err}
 	var (
 		own   *Error
@@ -75,6 +75,9 @@ func (a *Account) loginError(err error) error {
 	case errors.As(err, &token):
 		e.Code, e.RetryAfter = token.Code, token.RetryAfter
 		e.Temporary = token.Outcome != tokenendpoint.Refused
+		if ctx.Err() == nil {
+			e.Err = internal(err)
+		}
 	case errors.As(err, &no):
 		e.Code = no.code
 	}
