@@ -204,7 +204,7 @@ func (p *polling) next(e *tokenendpoint.Error) (time.Duration, error) {
 			p.lost = e
 		}
 	case p.lost != nil:
-		return 0, fmt.Errorf("%w; an earlier answer of the server did not arrive (%v), and it may have held the tokens", e, p.lost)
+		return 0, fmt.Errorf("%w; an earlier answer of the server did not arrive (%s), and it may have held the tokens", e, p.lost.Error())
 	default:
 		return 0, e
 	}

@@ -221,9 +221,9 @@ func TestTheContextOfShowEndsWithTheLogin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, as *clienttest.Server) {
 				me := accountOf(t, as.Config())
-				var shown context.Context
+				shown := make(chan context.Context, 1)
 				err := me.Login(t.Context(), client.Device{Show: func(ctx context.Context, p *prompt) error {
-					shown = ctx
+					shown <- ctx
 					if deny {
 						return as.DenyDevice(p.UserCode)
 					}
@@ -232,7 +232,7 @@ func TestTheContextOfShowEndsWithTheLogin(t *testing.T) {
 				if denied := err != nil; denied != deny {
 					t.Errorf("Login returned %v", err)
 				}
-				if shown.Err() == nil {
+				if (<-shown).Err() == nil {
 					t.Error("the context that Show got goes on after the login")
 				}
 			})

@@ -81,14 +81,14 @@ func ExampleDevice() {
 // scriptedCode shows shown in place of each user code, and returns the user who
 // enters the real one.
 func scriptedCode(as *clienttest.Server, shown string) (approve func() error) {
-	real := make(chan string, 1)
+	issued := make(chan string, 1)
 	as.Set(func(o *clienttest.Options) {
 		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
 			if x.Path == clienttest.DevicePath {
-				real <- answer["user_code"].(string)
+				issued <- answer["user_code"].(string)
 				answer["user_code"] = shown
 			}
 		}
 	})
-	return func() error { return as.ApproveDevice(<-real, "alice") }
+	return func() error { return as.ApproveDevice(<-issued, "alice") }
 }

@@ -41,7 +41,7 @@ func wantSignedIn(t *testing.T, as *clienttest.Server, me *client.Account, err e
 		t.Fatalf("after the login: %v", err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Errorf("after the login the API answered %s", resp.Status)
 	}
 }
