@@ -7,8 +7,8 @@ import (
 )
 
 // patience returns the context in which a flow waits for the user: it ends with
-// ctx, when the client closes, and by stop, whose argument is the cause. Requests
-// to the server go on in ctx: a Close must not cut the one that brings the grant.
+// ctx, when the client closes, and by stop, whose argument is the cause. A request
+// to the server goes on in ctx: cut off by Close, nobody could tell what it did.
 func (l *login) patience(ctx context.Context) (waiting context.Context, stop context.CancelCauseFunc) {
 	waiting, stop = context.WithCancelCause(ctx)
 	go func() {
