@@ -58,7 +58,7 @@ func start(t testing.TB, service string, ports int, commands, knobs []string) *s
 			continue
 		}
 		s := &server{vars: map[string]string{}}
-		for _, field := range strings.Fields(line) {
+		for field := range strings.FieldsSeq(line) {
 			name, value, _ := strings.Cut(field, "=")
 			s.vars[name] = value
 		}
