@@ -80,6 +80,9 @@ func TestAFileIsForItsOwnerAlone(t *testing.T) {
 }
 
 func TestWhoReadsTheOldFileGoesOnReadingIt(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("not every file system of Windows replaces a file that is open: writers wait instead")
+	}
 	dir := root(t)
 	write(t, dir, "file", "first")
 	f, err := dir.Open("file")

@@ -22,11 +22,13 @@ const holder = "REGRANT_HOLD_LOCK"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holder); path != "" {
-		if _, err := filelock.Lock(context.Background(), path); err != nil {
+		unlock, err := filelock.Lock(context.Background(), path)
+		if err != nil {
 			panic(err)
 		}
 		os.Stdout.WriteString("locked\n")
-		select {}
+		time.Sleep(time.Hour) // to be killed
+		unlock()
 	}
 	os.Exit(m.Run())
 }
