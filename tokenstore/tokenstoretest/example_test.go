@@ -11,7 +11,7 @@ import (
 
 // The body of a test of a store. Each call of open returns a new handle on the
 // same place.
-func ExampleTestStore() {
+func ExampleTestStore() { //nolint:testableexamples // it needs a test to run in
 	_ = func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "grants")
 		tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return filestore.New(dir) })
