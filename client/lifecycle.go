@@ -19,8 +19,11 @@ type moment struct {
 	wall int64 // nanoseconds of the Unix time
 }
 
+// momentAt stops short of the year 2262, where the nanoseconds of the Unix time
+// end: a token that somebody brought may be good until 9999.
 func momentAt(now time.Time, d time.Duration) moment {
-	t := now.Add(d)
+	const century = 100 * 365 * 24 * time.Hour
+	t := now.Add(min(d, century))
 	return moment{t, t.UnixNano()}
 }
 
@@ -58,7 +61,7 @@ func newSnapshot(rec *record.Record, early time.Duration, now time.Time) *snapsh
 	window, last := margins(rec.Lifetime, early)
 	// Jitter keeps a fleet that logged in together from renewing together.
 	window -= time.Duration(rand.Int64N(int64(window)/5 + 1))
-	s.renew = momentAt(now, left-window)
+	s.renew = momentAt(now, left-max(window, last))
 	s.end = momentAt(now, left-last)
 	return s
 }
@@ -70,8 +73,7 @@ func margins(lifetime, early time.Duration) (window, last time.Duration) {
 	if early > 0 {
 		window = min(early, lifetime/2)
 	}
-	last = min(lifetime/10, 10*time.Second)
-	return max(window, last), last
+	return window, min(lifetime/10, 10*time.Second)
 }
 
 // tokenOf builds the token that travels to callers. It never carries the
