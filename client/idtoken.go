@@ -12,6 +12,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/regrant/regrant/internal/printable"
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/internal/tokenendpoint"
 	"github.com/regrant/regrant/tokenstore"
@@ -119,7 +120,8 @@ func (v *idVerifier) verifyWith(ctx context.Context, verifier *oidc.IDTokenVerif
 		return nil, errKeysUnreachable
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the ID token is not valid: %w", err)
+		// It may quote a claim, of any length and content.
+		return nil, fmt.Errorf("the ID token is not valid: %s", printable.Text(err.Error(), 200))
 	}
 	if token.AccessTokenHash != "" && accessToken != "" {
 		if err := token.VerifyAccessToken(accessToken); err != nil {
@@ -139,7 +141,10 @@ func (v *idVerifier) check(raw string) (*record.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if id.Issuer != issuer && (issuer != googleIssuer || id.Issuer != googleBare) {
+	if issuer == googleIssuer && id.Issuer == googleBare {
+		id.Issuer = issuer
+	}
+	if id.Issuer != issuer {
 		return nil, errors.New("the ID token is from another issuer")
 	}
 	return id, v.checkClaims(id)
@@ -196,7 +201,7 @@ func sameIdentity(login, renewed *record.Identity) error {
 		return errors.New("the renewed ID token names another time of login (auth_time)")
 	case renewed.Nonce != "" && renewed.Nonce != login.Nonce:
 		return errors.New("the renewed ID token has another nonce")
-	case renewed.IssuedAt < login.IssuedAt:
+	case renewed.IssuedAt < login.IssuedAt-int64(clockSkew/time.Second): // two machines of one server
 		return errors.New("the renewed ID token is older than that of the login")
 	}
 	return nil
@@ -212,7 +217,7 @@ func checkType(raw string) error {
 	if err != nil || json.Unmarshal(data, &header) != nil {
 		return errors.New("the ID token is not a JWT")
 	}
-	if t := strings.ToLower(strings.TrimPrefix(strings.ToLower(header.Type), "application/")); t != "" && t != "jwt" {
+	if t := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); t != "" && t != "jwt" {
 		return errors.New("the server sent a JWT of another type in place of an ID token")
 	}
 	return nil
@@ -246,7 +251,7 @@ func identityOf(raw string) (*record.Identity, error) {
 		return nil, errors.New("the ID token's claims are malformed")
 	}
 	id := claims.Identity
-	id.Audience, id.IssuedAt, id.AuthTime = claims.Audience, int64(claims.IssuedAt), int64(claims.AuthTime)
+	id.Audience, id.IssuedAt, id.AuthTime = claims.Audience, claims.IssuedAt.seconds(), claims.AuthTime.seconds()
 	return &id, nil
 }
 
@@ -264,6 +269,9 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 
 // number is a NumericDate, which may have a fraction (RFC 7519 section 2).
 type number float64
+
+// seconds is n within bounds that every machine converts alike.
+func (n number) seconds() int64 { return int64(max(-1<<53, min(n, 1<<53))) }
 
 // tenantIssuer fills the tenant of an ID token into the issuer that a document
 // for many tenants names.
