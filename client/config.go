@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -131,7 +132,7 @@ func (c *Config) problems() error {
 	}
 	c.endpointProblems(bad)
 	if c.EarlyRefresh < 0 {
-		bad("Config.EarlyRefresh is negative")
+		bad("Config.EarlyRefresh is negative: leave it zero, or say how long before its expiry a token is to be renewed")
 	}
 	return errors.Join(errs...)
 }
@@ -167,7 +168,7 @@ func (c *Config) endpointProblems(bad func(string, ...any)) {
 		bad("Config.RevocationURL is set without Endpoint: the revocation endpoint is discovered, or give Endpoint as well")
 	}
 	if c.RedirectURL != "" {
-		if u, err := url.Parse(c.RedirectURL); err != nil || u.Scheme == "" || u.Fragment != "" {
+		if u, err := url.Parse(c.RedirectURL); err != nil || u.Scheme == "" || strings.Contains(c.RedirectURL, "#") {
 			bad("Config.RedirectURL is not an absolute URL without a fragment (RFC 6749 section 3.1.2)")
 		}
 	}
@@ -180,17 +181,19 @@ func (c *Config) explicit() bool {
 }
 
 func checkParams(params url.Values) error {
-	for _, name := range reserved {
-		if params.Has(name) {
-			return fmt.Errorf("%s is set by the flow itself", name)
+	var errs []string
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		switch {
+		case slices.Contains(reserved, name):
+			errs = append(errs, fmt.Sprintf("%q is set by the flow itself", name))
+		case len(params[name]) > 1 && name != "resource":
+			errs = append(errs, fmt.Sprintf("%q is given more than once (RFC 6749 section 3.1)", name))
 		}
 	}
-	for name, values := range params {
-		if len(values) > 1 && name != "resource" {
-			return fmt.Errorf("%s is given more than once (RFC 6749 section 3.1)", name)
-		}
+	if errs == nil {
+		return nil
 	}
-	return nil
+	return errors.New(strings.Join(errs, "; "))
 }
 
 func (c Config) clone() Config {
