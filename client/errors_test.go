@@ -72,7 +72,9 @@ func TestAnEventIsAGroupInALog(t *testing.T) {
 		Kind: client.RenewFailed, Key: tokenstore.Key{Issuer: "https://as.example.com", ClientID: "cli", Account: "alice"},
 		Duration: time.Second, Generation: 7, Err: errors.New("no route"),
 	})
-	var line struct{ Event map[string]any }
+	var line struct {
+		Event map[string]any `json:"event"`
+	}
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 		t.Fatal(err)
 	}
