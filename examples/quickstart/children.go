@@ -40,7 +40,7 @@ func (t *troupe) start(s setup, receive func(report)) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(t.life, self, childArg)
+	cmd := exec.CommandContext(t.life, self, childArg) //nolint:gosec // this very program
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net/url"
 	"os"
 	"os/signal"
@@ -30,16 +31,17 @@ func play(args []string, out, errs io.Writer) int {
 		options: o, timeline: newTimeline(out, stop), troupe: newTroupe(),
 		held: make(chan string, o.processes), healed: make(chan struct{}),
 	}
+	complain := log.New(errs, "quickstart: ", 0)
 	verdict, err := d.direct(ctx)
 	switch {
 	case ctx.Err() != nil:
-		fmt.Fprintln(errs, "quickstart: interrupted")
+		complain.Print("interrupted")
 		return 130
 	case err != nil:
-		fmt.Fprintln(errs, "quickstart:", err)
+		complain.Print(err)
 		return 1
 	case verdict != nil:
-		fmt.Fprintln(errs, "quickstart: not clean:", verdict)
+		complain.Print("not clean: ", verdict)
 		return 1
 	}
 	return 0
@@ -70,7 +72,7 @@ func (d *director) direct(ctx context.Context) (verdict, err error) {
 
 	err = d.acts(ctx)
 	if d.tally.loggedIn() {
-		d.chapter("The end")
+		d.chapterf("The end")
 		d.troupe.stop(patience)
 		d.logOut()
 	}
@@ -83,8 +85,8 @@ func (d *director) direct(ctx context.Context) (verdict, err error) {
 
 // acts are what is between the beginning and the end.
 func (d *director) acts(ctx context.Context) error {
-	d.chapter("One process logs in, and calls the API from %d goroutines", d.goroutines)
-	d.note("server", "%s", d.describe())
+	d.chapterf("One process logs in, and calls the API from %d goroutines", d.goroutines)
+	d.notef("server", "%s", d.describe())
 	if err := d.alone(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (d *director) acts(ctx context.Context) error {
 	for i := range d.processes {
 		names = append(names, fmt.Sprintf("p%d", i+1))
 	}
-	d.chapter("Now it is up to %s, with nothing but the store", together(names))
+	d.chapterf("Now it is up to %s, with nothing but the store", together(names))
 	for _, name := range names {
 		s := d.setup
 		s.Process = name
@@ -113,7 +115,7 @@ func (d *director) acts(ctx context.Context) error {
 
 // alone logs in and calls the API from one process.
 func (d *director) alone(ctx context.Context) error {
-	d.note(mainProcess, "logs in: %s", d.userName())
+	d.notef(mainProcess, "logs in: %s", d.userName())
 	span := d.duration / 4
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute+span) // a person may take long to log in
 	defer cancel()
@@ -129,7 +131,7 @@ func (d *director) alone(ctx context.Context) error {
 // token and before the process knows its successor, and waits until another one
 // has recovered.
 func (d *director) killOne(ctx context.Context) error {
-	d.chapter("The next one that renews is killed in the middle of it")
+	d.chapterf("The next one that renews is killed in the middle of it")
 	d.troupe.tell(order{Hold: true})
 	defer d.troupe.tell(order{})
 	var victim string
@@ -146,10 +148,10 @@ func (d *director) killOne(ctx context.Context) error {
 	if err := d.troupe.kill(victim); err != nil {
 		return err
 	}
-	counted, generation := d.tally.of(victim)
-	d.receive(report{Time: now, Process: victim, Kind: killed, numbers: counted,
+	made, generation := d.tally.of(victim)
+	d.receive(report{Time: now, Process: victim, Kind: killed, numbers: made,
 		Text: fmt.Sprintf("killed before it could keep generation %d", generation+1)})
-	d.note("others", "wait 2 s: the request of the dead may still be under way")
+	d.notef("others", "wait 2 s: the request of the dead may still be under way")
 	d.troupe.tell(order{})
 	select {
 	case <-d.healed:
@@ -179,17 +181,17 @@ func (d *director) logOut() {
 	}
 	d.tally.loggedOut(err)
 	if err != nil {
-		d.note(mainProcess, "logged out here; %v", err)
+		d.notef(mainProcess, "logged out here; %v", err)
 		return
 	}
-	d.note(mainProcess, "logged out: the grant is revoked, then deleted")
+	d.notef(mainProcess, "logged out: the grant is revoked, then deleted")
 	if d.server == nil {
 		return
 	}
 	if account := d.account(); d.server.FamilyAlive(account) {
 		d.tally.loggedOut(errors.New("the server would still accept the refresh token"))
 	} else {
-		d.note("server", "has forgotten %s's grant: no refresh token of it works", account)
+		d.notef("server", "has forgotten %s's grant: no refresh token of it works", account)
 	}
 }
 
@@ -215,11 +217,11 @@ func (d *director) receive(r report) {
 	}
 }
 
-func (d *director) note(who, format string, args ...any) {
+func (d *director) notef(who, format string, args ...any) {
 	d.timeline.add(report{Time: time.Now(), Process: who, Kind: noted, Text: fmt.Sprintf(format, args...)})
 }
 
-func (d *director) chapter(format string, args ...any) {
+func (d *director) chapterf(format string, args ...any) {
 	d.timeline.add(report{Time: time.Now(), Kind: chapter, Text: fmt.Sprintf(format, args...)})
 }
 

@@ -46,7 +46,8 @@ func (t *timeline) print(group []report) {
 	first := group[0]
 	look := looks[first.Kind]
 	if first.Kind == chapter {
-		fmt.Fprintf(t.out, "\n%s%s\n", strings.Repeat(" ", textAt), t.paint(look.style, first.Text))
+		t.line("")
+		t.line(strings.Repeat(" ", textAt) + t.paint(look.style, first.Text))
 		return
 	}
 	var names []string
@@ -64,12 +65,19 @@ func (t *timeline) print(group []report) {
 		calls, width = t.callsOf(group), narrow
 	}
 	lines := wrap(text, width)
-	fmt.Fprintln(t.out, strings.TrimRight(fmt.Sprintf("%s  %s  %s %10s %8s",
+	t.line(fmt.Sprintf("%s  %s  %s %10s %8s",
 		t.paint(faint, fmt.Sprintf("%7s", clock(first.Time.Sub(t.start)))),
 		t.paint(shade(names), fmt.Sprintf("%-8s", together(names))),
-		t.paint(look.style, fmt.Sprintf("%-*s", narrow, lines[0])), generation, calls), " "))
+		t.paint(look.style, fmt.Sprintf("%-*s", narrow, lines[0])), generation, calls))
 	for _, line := range lines[1:] {
-		fmt.Fprintln(t.out, strings.Repeat(" ", textAt)+t.paint(look.style, line))
+		t.line(strings.Repeat(" ", textAt) + t.paint(look.style, line))
+	}
+}
+
+// line prints a line. If nobody reads it any more, that ends the show.
+func (t *timeline) line(text string) {
+	if _, err := fmt.Fprintln(t.out, strings.TrimRight(text, " ")); err != nil {
+		t.gone()
 	}
 }
 

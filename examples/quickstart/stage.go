@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -49,8 +50,7 @@ func newStage(ctx context.Context, o *options, say func(string)) (*stage, error)
 		return nil, err
 	}
 	if s.setup.Dir, err = os.MkdirTemp("", "regrant-quickstart-"); err != nil {
-		s.close()
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -128,7 +128,7 @@ func show(url string, say func(string)) error {
 // code, so it is looked at only if it fails.
 func run(ctx context.Context, command []string) error {
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // it is the command of -open, which the person gave
 	cmd.Stderr = &said
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w%s", command[0], err, lastLine(said.String()))

@@ -110,7 +110,7 @@ func (f finding) with(format string, args ...any) finding {
 // summary prints the findings, and returns those that are not as they should be.
 func (t *timeline) summary(findings []finding) error {
 	var bad []string
-	fmt.Fprintln(t.out)
+	t.line("")
 	for _, f := range findings {
 		mark := t.paint(green, "    ok")
 		if f.wanted != "" {
@@ -118,11 +118,12 @@ func (t *timeline) summary(findings []finding) error {
 			f.note = "should be " + f.wanted
 			bad = append(bad, fmt.Sprintf("%s: %s, %s", f.what, f.count, f.note))
 		}
-		fmt.Fprintln(t.out, strings.TrimRight(fmt.Sprintf("%s %8s  %-33s %s", mark, f.count, f.what, t.paint(faint, f.note)), " "))
+		t.line(fmt.Sprintf("%s %8s  %-33s %s", mark, f.count, f.what, t.paint(faint, f.note)))
 	}
 	if bad != nil {
 		return errors.New(strings.Join(bad, "; "))
 	}
-	fmt.Fprintf(t.out, "\n%s\n", t.paint(bold, "Clean: the user has logged in once, and nobody was locked out."))
+	t.line("")
+	t.line(t.paint(bold, "Clean: the user has logged in once, and nobody was locked out."))
 	return nil
 }

@@ -59,7 +59,7 @@ func (t *tally) add(r report) report {
 func (t *tally) due(now time.Time) bool { return now.Sub(t.obtained) > t.lifetime/2 }
 
 // of returns what a process has counted, and the last generation that was kept.
-func (t *tally) of(process string) (counted numbers, generation uint64) {
+func (t *tally) of(process string) (made numbers, generation uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.processes[process], t.generation

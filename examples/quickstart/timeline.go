@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -20,6 +19,7 @@ type timeline struct {
 
 	mu      sync.Mutex
 	out     io.Writer
+	gone    func() // called when nobody reads out any more
 	pending []report
 	calls   map[string]int64 // of each process, as printed so far
 }
@@ -30,7 +30,7 @@ const late = 400 * time.Millisecond
 // newTimeline prints to out, and calls gone if that does not work.
 func newTimeline(out io.Writer, gone func()) *timeline {
 	t := &timeline{
-		out: page{out, gone}, painter: newPainter(out), start: time.Now(), calls: map[string]int64{},
+		out: out, gone: gone, painter: newPainter(out), start: time.Now(), calls: map[string]int64{},
 		done: make(chan struct{}), over: make(chan struct{}),
 	}
 	go func() {
@@ -42,7 +42,7 @@ func newTimeline(out io.Writer, gone func()) *timeline {
 			case <-ticker.C:
 				t.flush(time.Now().Add(-late))
 			case <-t.done:
-				t.flush(time.Now())
+				t.flush(time.Now().Add(late))
 				return
 			}
 		}
@@ -61,7 +61,7 @@ func (t *timeline) say(text string) {
 	t.flush(time.Now())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintln(t.out, text)
+	t.line(text)
 }
 
 func (t *timeline) add(r report) {
@@ -104,18 +104,4 @@ func (t *timeline) take() []report {
 		return same
 	})
 	return group
-}
-
-// A page is where it is printed.
-type page struct {
-	io.Writer
-	gone func() // called when nobody reads it any more
-}
-
-func (p page) Write(text []byte) (int, error) {
-	n, err := p.Writer.Write(text)
-	if err != nil {
-		p.gone()
-	}
-	return n, err
 }
