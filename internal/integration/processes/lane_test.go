@@ -55,6 +55,15 @@ func (l *lane) call(p *lab.Process) report {
 	return r
 }
 
+// begin lets the holder begin its rotation.
+func (l *lane) begin(a aim) {
+	if a.slow {
+		l.holder.Send(hesitate)
+	} else {
+		l.holder.Send(call)
+	}
+}
+
 // order lets the next process call the API, if it has not been told yet.
 func (l *lane) order() {
 	if !l.ordered {
@@ -67,34 +76,53 @@ func (l *lane) order() {
 type aim struct {
 	instant func() // returns when it is time to kill
 	dead    func() // called afterwards
+	slow    bool   // the holder takes its time before it sends the request
 }
 
 // aims are the ways to take aim. Together they cover a whole rotation.
 var aims = []func(*lane) aim{
-	anywhere, anywhere, atTheIntent, atTheIntent, atTheIntent, inTheRequest, afterTheCommit, beforeTheSave, beforeTheSave,
+	anywhere, anywhere, atTheIntent, atTheIntent, beforeTheRequest, inTheRequest, afterTheCommit, beforeTheSave, beforeTheSave, beforeTheUse,
 }
 
 // anywhere is a random instant of the rotation.
 func anywhere(l *lane) aim {
-	return aim{func() { pause(l.whole) }, func() {}}
+	return aim{instant: func() { pause(l.whole) }, dead: func() {}}
 }
 
 // atTheIntent is when the intent to spend the refresh token has just been saved.
 func atTheIntent(l *lane) aim {
+	declared := l.declared()
+	return aim{instant: func() {
+		declared()
+		pause(time.Duration(rand.IntN(2)) * l.whole / 8)
+	}, dead: func() {}}
+}
+
+// beforeTheRequest is when the intent has been saved, and the request is about
+// to be sent.
+func beforeTheRequest(l *lane) aim {
+	declared := l.declared()
+	return aim{slow: true, instant: func() {
+		declared()
+		pause(hesitation / 4)
+	}, dead: func() {}}
+}
+
+// declared waits until the record is written, which the intent is the first to do.
+func (l *lane) declared() (wait func()) {
 	before := l.w.version(l.t)
-	return aim{func() {
+	return func() {
 		for began := time.Now(); l.w.version(l.t) == before && time.Since(began) < 10*time.Second; {
 			pause(100 * time.Microsecond)
 		}
-		pause(time.Duration(rand.IntN(2)) * l.whole / 8)
-	}, func() {}}
+	}
 }
 
 // inTheRequest is when the request has arrived, and the server has not looked at
 // it. It does so afterwards: nobody takes back what is on its way.
 func inTheRequest(l *lane) aim {
 	h := l.w.as.HoldRequest(clienttest.TokenPath)
-	return aim{func() { l.arrived(h) }, h.Release}
+	return aim{instant: func() { l.arrived(h) }, dead: h.Release}
 }
 
 // onTheWay is when the request is on its way to a server that never gets it.
@@ -102,29 +130,35 @@ func onTheWay(l *lane) aim {
 	const travel = 100 * time.Millisecond
 	n := l.w.as.RefreshCount()
 	l.w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: travel, Drop: true}, 1)
-	return aim{func() {
+	return aim{instant: func() {
 		for began := time.Now(); l.w.as.RefreshCount() == n && time.Since(began) < 10*time.Second; {
 			pause(time.Millisecond)
 		}
 		pause(travel / 2)
-	}, func() {}}
+	}, dead: func() {}}
 }
 
 // afterTheCommit is when the server has rotated the token, and its answer is on
 // its way.
 func afterTheCommit(l *lane) aim {
 	h := l.w.as.HoldAnswer(clienttest.TokenPath)
-	return aim{func() { l.arrived(h) }, h.Release}
+	return aim{instant: func() { l.arrived(h) }, dead: h.Release}
 }
 
 // beforeTheSave is when the answer arrives.
 func beforeTheSave(l *lane) aim {
 	h := l.w.as.HoldAnswer(clienttest.TokenPath)
-	return aim{func() {
+	return aim{instant: func() {
 		l.arrived(h)
 		h.Release()
 		pause(l.whole / 2)
-	}, func() {}}
+	}, dead: func() {}}
+}
+
+// beforeTheUse is when the new access token has just gone to the API.
+func beforeTheUse(l *lane) aim {
+	h := l.w.as.HoldRequest(clienttest.APIPath)
+	return aim{instant: func() { l.arrived(h) }, dead: h.Release}
 }
 
 // arrived waits for a request to be held, and a moment more. In one of two cases
@@ -153,7 +187,7 @@ const (
 	beforeSend               // the intent was saved, and the request never came to the server
 	inFlight                 // the server had not processed the request yet
 	unsaved                  // the server had committed, and the record was not saved
-	saved                    // the record was saved, and nobody had used it
+	saved                    // the record was saved, and its caller had no answer yet
 	tooLate                  // it had finished
 )
 
@@ -185,9 +219,9 @@ func (l *lane) kill(take func(*lane) aim) fall {
 	l.t.Helper()
 	l.w.expire(l.t)
 	before := l.w.stored(l.t)
-	a := take(l)
 	l.ordered = false
-	l.holder.Send(call)
+	a := take(l)
+	l.begin(a)
 	a.instant()
 	unread := l.holder.Kill()
 	killed := time.Now()

@@ -28,6 +28,7 @@ func TestAHolderThatIsStoppedPastItsLeaseLogsNobodyOut(t *testing.T) {
 		}{
 			{"anywhere", anywhere, true},
 			{"at the intent", atTheIntent, true},
+			{"before the request", beforeTheRequest, true},
 			{"in the request", inTheRequest, false},
 			{"after the commit", afterTheCommit, false},
 		} {
@@ -54,7 +55,7 @@ func (l *lane) stop(take func(*lane) aim, inStore bool) {
 
 	l.w.expire(t)
 	a := take(l)
-	l.holder.Send(call)
+	l.begin(a)
 	a.instant()
 	l.holder.Stop()
 	stopped := time.Now()

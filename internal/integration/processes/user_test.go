@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/regrant/regrant/client"
@@ -24,11 +25,12 @@ const program = "user"
 type order string
 
 const (
-	call   order = "call"   // one request to the protected API
-	work   order = "work"   // requests from several goroutines, until the next order, whatever it is
-	rest   order = "rest"   // nothing
-	ensure order = "ensure" // Ensure with a Browser whose user agrees at once
-	linger order = "linger" // Ensure with a Browser whose user never comes to an end
+	call     order = "call"     // one request to the protected API
+	hesitate order = "hesitate" // the same, but a token request takes its time to be sent
+	work     order = "work"     // requests from several goroutines, until the next order, whatever it is
+	rest     order = "rest"     // nothing
+	ensure   order = "ensure"   // Ensure with a Browser whose user agrees at once
+	linger   order = "linger"   // Ensure with a Browser whose user never comes to an end
 )
 
 // A report says what came of an order.
@@ -62,9 +64,16 @@ func (r *report) add(err error) {
 // processHeader tells the server which process a request is from.
 const processHeader = "Lab-Process"
 
-type signed struct{}
+// hesitation is how long a token request stays in a process that hesitates.
+const hesitation = 200 * time.Millisecond
 
-func (signed) RoundTrip(r *http.Request) (*http.Response, error) {
+// A sender sends the requests of a process.
+type sender struct{ hesitates atomic.Bool }
+
+func (s *sender) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.hesitates.Load() && r.URL.Path == clienttest.TokenPath {
+		time.Sleep(hesitation)
+	}
 	r = r.Clone(r.Context())
 	r.Header.Set(processHeader, strconv.Itoa(os.Getpid()))
 	return http.DefaultTransport.RoundTrip(r)
@@ -79,7 +88,8 @@ func user(child *lab.Child) error {
 	if err != nil {
 		return err
 	}
-	cfg.HTTPClient = &http.Client{Transport: signed{}}
+	send := &sender{}
+	cfg.HTTPClient = &http.Client{Transport: send}
 	cl, err := client.New(cfg)
 	if err != nil {
 		return err
@@ -93,8 +103,9 @@ func user(child *lab.Child) error {
 			return err
 		}
 		r := report{Done: o}
+		send.hesitates.Store(o == hesitate)
 		switch o {
-		case call:
+		case call, hesitate:
 			r.add(u.call())
 		case work:
 			u.work(&r)
