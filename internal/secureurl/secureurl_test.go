@@ -40,7 +40,7 @@ func TestACredentialGoesOverHTTPSOrToThisMachine(t *testing.T) {
 		"http://0177.0.0.1":                 "plain http",
 		"http://127.0.0.256":                "plain http",
 		"http://[::1%25lo]":                 "plain http",
-		"http://loca\u017fhost":             "plain http",
+		"http://localho\u017ft":             "plain http",
 		"http://loc%61lhost":                "not a URL",
 
 		"https://user@as.example.com":          "user information",

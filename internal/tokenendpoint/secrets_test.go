@@ -91,7 +91,29 @@ func TestAServerThatEchoesTheRequestPutsNothingIntoTheError(t *testing.T) {
 				t.Run(fmt.Sprint(name, " in ", where, " ", status), func(t *testing.T) {
 					_, err := tokenendpoint.Post(t.Context(), canned(status, "application/json", body), "https://as.example.com", form, header)
 					checkText(t, err)
+					if where == "error_description" && !strings.Contains(err.Error(), "repeats a credential") {
+						t.Errorf("the echo was not noticed: %v", err)
+					}
 				})
+			}
+		}
+	}
+}
+
+// Of these passwords no part is long enough to be noticed by itself.
+func TestAPasswordIsNoticedWhateverStandsForItsSpaces(t *testing.T) {
+	for password, echoes := range map[string][]string{
+		"correct horse and staple": {
+			"correct horse and staple", "correct+horse+and+staple", "correct%20horse%20and%20staple", `correct\\u0020horse`, "correct&#32;horse",
+		},
+		"ab+cd ef+gh ij+kl": {"ab%2Bcd+ef%2Bgh+ij%2Bkl", "ab+cd%20ef+gh%20ij+kl"},
+		"horse":             {"horse", "h%6frse"},
+	} {
+		form := url.Values{"grant_type": {"password"}, "password": {password}}
+		for _, echo := range echoes {
+			_, err := tokenendpoint.Post(t.Context(), canned(400, "", `{"error":"invalid_grant","error_description":"wrong: `+echo+`"}`), "https://as.example.com", form, nil)
+			if !strings.Contains(err.Error(), "repeats a credential") {
+				t.Errorf("the error repeats %q: %v", echo, err)
 			}
 		}
 	}
