@@ -40,7 +40,7 @@ const about = `Logs a user in and calls a protected API through several expiries
 goroutines, then from several processes on one store, one of which is killed in
 the middle of a rotation. Prints a timeline and a summary.
 
-Exit status: 0 clean, 1 not clean (it says which line), 2 wrong flags, 130 Ctrl-C.
+Exit status: 0 clean; 1 not clean, it says which line; 2 flags; 130 Ctrl-C.
 
   quickstart                      with its own server, and a scripted user
   quickstart -browser             with its own server; you log in
@@ -48,7 +48,7 @@ Exit status: 0 clean, 1 not clean (it says which line), 2 wrong flags, 130 Ctrl-
                                   with a real server; you log in. Its refresh
                                   tokens should rotate, and its access tokens
                                   should not outlive -duration by far, or no
-                                  token expires. The user is logged out at the end.
+                                  token expires. At the end it logs you out.
 
 Flags:
 `
@@ -61,22 +61,22 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		fmt.Fprint(errs, about)
 		f.PrintDefaults()
 	}
-	f.DurationVar(&o.duration, "duration", 12*time.Second, "how long the API is called; a rotation that is to be recovered then is awaited")
+	f.DurationVar(&o.duration, "duration", 12*time.Second, "how long to call the API, or until the kill is recovered from")
 	f.IntVar(&o.goroutines, "goroutines", 32, "callers in each process")
 	f.IntVar(&o.processes, "processes", 4, "processes that share the store, after the one that logs in")
-	f.DurationVar(&o.every, "every", 0, "pause between two calls of a goroutine, on average (default 100ms, 5s with -issuer)")
-	f.BoolVar(&o.kill, "kill", true, "kill a process in the middle of a rotation. With -issuer the default is false: at a\nserver without a grace period the user has to log in again")
+	f.DurationVar(&o.every, "every", 0, "average pause between calls (default 100ms, 5s with -issuer)")
+	f.BoolVar(&o.kill, "kill", true, "kill a process in the middle of a rotation. Off with -issuer: at a\nserver without a grace period that loses the login")
 	f.DurationVar(&o.lifetime, "lifetime", 3*time.Second, "of access tokens; not with -issuer")
-	f.DurationVar(&o.grace, "grace", 10*time.Second, "how long a used refresh token can be used again; not with -issuer")
-	f.BoolVar(&o.browser, "browser", false, "log in yourself, with your own browser; not with -issuer, where this is the default")
+	f.DurationVar(&o.grace, "grace", 10*time.Second, "how long a used refresh token can be used again;\nnot with -issuer")
+	f.BoolVar(&o.browser, "browser", false, "log in with your own browser, as you do with -issuer")
 	f.StringVar(&o.issuer, "issuer", "", "a real server instead: its issuer `URL`, with discovery")
 	f.StringVar(&o.clientID, "client-id", "", "`ID` of a client there")
-	f.StringVar(&o.secretEnv, "client-secret-env", "", "`name` of the environment variable with its secret; none: a public client")
-	f.StringVar(&o.redirect, "redirect", "", "redirect `URL` registered there, on loopback (default http://127.0.0.1/callback, any port)")
-	f.StringVar(&o.scopes, "scopes", "", "scopes to ask for, separated by spaces (default openid offline_access)")
-	f.StringVar(&o.params, "params", "", "more parameters of the authorization request, as a `query`: access_type=offline")
+	f.StringVar(&o.secretEnv, "client-secret-env", "", "`name` of the environment variable that holds its secret")
+	f.StringVar(&o.redirect, "redirect", "", "loopback `URL` registered there (default http://127.0.0.1/callback)")
+	f.StringVar(&o.scopes, "scopes", "", "`scopes` to ask for, by spaces (default openid offline_access)")
+	f.StringVar(&o.params, "params", "", "`query` to add to the authorization request: access_type=offline")
 	f.StringVar(&o.api, "api", "", "`URL` to call with GET (default: the userinfo endpoint of the server)")
-	f.StringVar(&o.open, "open", "", "`command` that is the user: it is split at spaces, gets the URL of the login page as its\nlast argument, and ends after the callback was requested: -open 'node browser.mjs --user alice'")
+	f.StringVar(&o.open, "open", "", "`command` that is the user. It is split at spaces, gets the URL of the\nlogin page as its last argument, and requests the callback:\n-open 'node browser.mjs --user alice'")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
