@@ -103,8 +103,7 @@ func (d *director) acts(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.kill {
-		d.wait(ctx, d.duration/5)
+	if d.kill && d.wait(ctx, d.duration/5) {
 		if err := d.killOne(ctx); err != nil {
 			return err
 		}
@@ -162,13 +161,15 @@ func (d *director) killOne(ctx context.Context) error {
 	return nil
 }
 
-// wait lets the others work.
-func (d *director) wait(ctx context.Context, span time.Duration) {
+// wait lets the others work, and tells whether they still do.
+func (d *director) wait(ctx context.Context, span time.Duration) bool {
 	select {
 	case <-time.After(span):
-	case <-d.troupe.over(): // nothing more will happen
+		return true
+	case <-d.troupe.over():
 	case <-ctx.Done():
 	}
+	return false
 }
 
 // logOut ends the grant, also after Ctrl-C.

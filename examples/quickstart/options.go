@@ -61,7 +61,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		fmt.Fprint(errs, about)
 		f.PrintDefaults()
 	}
-	f.DurationVar(&o.duration, "duration", 12*time.Second, "how long to call the API, or until the kill is recovered from")
+	f.DurationVar(&o.duration, "duration", 12*time.Second, "how long to call the API, longer if a recovery is due")
 	f.IntVar(&o.goroutines, "goroutines", 32, "callers in each process")
 	f.IntVar(&o.processes, "processes", 4, "processes that share the store, after the one that logs in")
 	f.DurationVar(&o.every, "every", 0, "average pause between calls (default 100ms, 5s with -issuer)")
