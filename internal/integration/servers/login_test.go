@@ -17,7 +17,7 @@ func TestADeviceLoginEndsWhenTheUserHasAgreed(t *testing.T) {
 	t.Parallel()
 	p := lab.StartOIDCProvider(t)
 	me := open(t, configFor(t, p))
-	if err := me.Ensure(t.Context(), device(t)); err != nil {
+	if err := me.Ensure(patient(t), device(t)); err != nil {
 		t.Fatal(err)
 	}
 	works(t, p, me)
@@ -30,7 +30,7 @@ func TestADeviceLoginEndsWhenTheUserHasRefused(t *testing.T) {
 	t.Parallel()
 	p := lab.StartOIDCProvider(t)
 	me := open(t, configFor(t, p))
-	err := me.Login(t.Context(), device(t, "--deny"))
+	err := me.Login(patient(t), device(t, "--deny"))
 	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != "access_denied" {
 		t.Errorf("the user has refused, and the error is %v", err)
 	}
@@ -50,7 +50,7 @@ func TestAPastedURLLogsIn(t *testing.T) {
 	cfg := configFor(t, p)
 	cfg.RedirectURL = "http://127.0.0.1/cb" // nobody listens there
 	me := open(t, cfg)
-	err := me.Ensure(t.Context(), client.Paste{Read: func(_ context.Context, url string) (string, error) {
+	err := me.Ensure(patient(t), client.Paste{Read: func(_ context.Context, url string) (string, error) {
 		return lab.User(t, url, "--no-callback")
 	}})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestABrowserLoginEndsWhenTheUserHasRefused(t *testing.T) {
 	t.Parallel()
 	p := lab.StartOIDCProvider(t)
 	me := open(t, configFor(t, p))
-	err := me.Login(t.Context(), browser(t, "--deny"))
+	err := me.Login(patient(t), browser(t, "--deny"))
 	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != "access_denied" {
 		t.Errorf("the user has refused, and the error is %v", err)
 	}
@@ -77,7 +77,7 @@ func TestALoginWithoutARefreshTokenSaysWhatToSet(t *testing.T) {
 	cfg := configFor(t, p)
 	cfg.Params = url.Values{"prompt": {"login"}}
 	me := open(t, cfg)
-	err := me.Login(t.Context(), browser(t))
+	err := me.Login(patient(t), browser(t))
 	if err == nil || !strings.Contains(err.Error(), "no refresh token") || !strings.Contains(err.Error(), "prompt=consent") {
 		t.Errorf("the error is %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -57,15 +58,27 @@ func open(t *testing.T, cfg client.Config) *client.Account {
 // browser is a Browser with a scripted user.
 func browser(t *testing.T, args ...string) client.Browser {
 	return client.Browser{Open: func(url string) error {
-		_, err := lab.User(t, url, args...)
+		callback, err := lab.User(t, url, args...)
+		if err == nil && callback == "" {
+			err = errors.New("the user has gone away")
+		}
 		return err
 	}}
+}
+
+// patient bounds a login: a user who never comes back is to be told from a
+// program that is slow.
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // login logs in by the Browser flow.
 func login(t *testing.T, me *client.Account) {
 	t.Helper()
-	if err := me.Login(t.Context(), browser(t)); err != nil {
+	if err := me.Login(patient(t), browser(t)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -25,7 +25,7 @@ func TestOneLoginByBrowserLastsThroughEveryExpiry(t *testing.T) {
 	p := lab.StartOIDCProvider(t, shortLived)
 	cfg := configFor(t, p)
 	me := open(t, cfg)
-	if err := me.Ensure(t.Context(), browser(t)); err != nil {
+	if err := me.Ensure(patient(t), browser(t)); err != nil {
 		t.Fatal(err)
 	}
 	var who struct {
