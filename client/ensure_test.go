@@ -382,3 +382,38 @@ func TestEverythingFailsAfterClose(t *testing.T) {
 		}
 	})
 }
+
+// Close comes while the answer to a login is on its way: nobody will know the
+// grant, so it must not live on.
+func TestAGrantThatCannotBeKeptAfterCloseIsRevoked(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{DelayAnswer: 5 * time.Second}, 1)
+		login := make(chan error, 1)
+		go func() {
+			login <- x.me.Login(context.Background(), client.Password{Read: func(context.Context) (string, string, error) {
+				return "alice", "password", nil
+			}})
+		}()
+		time.Sleep(time.Second)
+		if err := x.client.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-login; !errors.Is(err, client.ErrClosed) {
+			t.Errorf("Login: %v, want ErrClosed", err)
+		}
+		if w.as.FamilyAlive("alice") || w.stored() != nil {
+			t.Error("a grant that nobody knows lives on")
+		}
+	})
+}
+
+func TestALoginWithAnEndedContextSaysSo(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := w.start().me.Login(ctx, w.slowLogin(new(atomic.Int32), 0)); !errors.Is(err, context.Canceled) {
+			t.Errorf("Login: %v", err)
+		}
+	})
+}

@@ -20,7 +20,7 @@ const (
 	Adopted
 	// RenewFailed: a renewal failed, and Err says why. A token that still works is handed out meanwhile.
 	RenewFailed
-	// LoginNeeded: the grant is gone or was refused; Err says why.
+	// LoginNeeded: the grant that there was is gone, or was refused; Err says why.
 	LoginNeeded
 	// SaveFailed: the server has issued new tokens, and the store does not take them. They are kept in
 	// memory and saved again and again, until it works or Close gives up.

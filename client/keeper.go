@@ -31,12 +31,14 @@ var errNoGrant = errors.New("nobody is logged in")
 // renew brings a token that is fresh and is what the caller wants: its own, or
 // one that another process was faster to bring.
 func (f *flight) renew(ctx context.Context) (*record.Record, error) {
+	stranger := f.keeper.highest() == nil
 	rec, err := f.attempt(ctx)
 	if err == nil || errors.Is(err, ErrClosed) {
 		return rec, err
 	}
 	switch known := f.keeper.fail(err); {
 	case known: // an event for each look would tell nothing new
+	case stranger && errors.Is(err, errNoGrant): // nor would one before the first login
 	case errors.Is(err, ErrLoginRequired):
 		f.event(LoginNeeded, 0, err)
 	default:
@@ -101,6 +103,9 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		}
 		s, err := k.client.server(ctx) // before the intent: the lease is for the exchange
 		if err != nil {
+			if _, now, lerr := k.vault.load(ctx); lerr == nil && now != v {
+				continue // it took so long that another process was faster
+			}
 			return nil, err
 		}
 		c, err := f.declare(ctx, l, rec, v)

@@ -132,7 +132,13 @@ func (f *flight) expired(w *watch, l *lock, rec *record.Record, v tokenstore.Ver
 
 // pass waits a moment for the record to change.
 func (f *flight) pass(ctx context.Context, w *watch, l *lock) error {
-	timer := time.NewTimer(jitter(w.pause))
+	d := jitter(w.pause)
+	if l.held() { // then the next question is whether what the dead holder sent has settled
+		if left := settleTime - time.Since(l.since); left > 0 {
+			d = min(d, left)
+		}
+	}
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	w.pause = min(w.pause*3/2, 500*time.Millisecond)
 	select {

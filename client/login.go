@@ -35,6 +35,8 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	switch {
 	case errors.Is(err, tokenstore.ErrUnreadable):
 		return &Error{Op: "login", Key: a.key(), Err: fmt.Errorf("%w; if it is of no use any more, Logout removes it", err)}
+	case ctx.Err() != nil:
+		return a.keeper.gaveUp(ctx, "login")
 	case err != nil:
 		return a.keeper.storeError("load", err)
 	}
@@ -45,7 +47,12 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	if o.answer.RefreshToken == "" && (o.answer.Lifetime > 0 || o.answer.AccessToken == "") {
 		return a.loginError(ctx, noRefreshToken(o))
 	}
-	return a.keep(ctx, newGrant(o))
+	err = a.keep(ctx, newGrant(o))
+	if errors.Is(err, ErrClosed) && o.grant == "" {
+		// Nobody will ever know this grant; what was imported is the program's own.
+		a.client.revokeQuietly(ctx, nil, o.answer.RefreshToken)
+	}
+	return err
 }
 
 // noRefreshToken explains what to do about the most common surprise of OAuth.
