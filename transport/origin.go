@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/regrant/regrant/internal/secureurl"
 )
 
 // An origin is what a token is bound to (RFC 6454 section 4): a scheme, and a
@@ -46,15 +47,7 @@ func lower(s string) string {
 
 // confidential reports whether what is sent to u is kept from the network.
 func confidential(u *url.URL) bool {
-	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
-}
-
-func isLoopback(host string) bool {
-	if lower(host) == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && secureurl.IsLoopback(u.Hostname())
 }
 
 // trusts reports whether the token may go with req. Its error means that req

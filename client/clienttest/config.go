@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 
 	"github.com/regrant/regrant/client"
-	"github.com/regrant/regrant/internal/seal"
+	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/memstore"
 )
 
@@ -23,7 +23,7 @@ func (s *Server) ConfidentialConfig() client.Config {
 func (s *Server) config(fits func(Client) bool) client.Config {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	sealer, err := seal.NewKeys(key)
+	sealer, err := tokenstore.NewSealer(key)
 	if err != nil {
 		panic(err) // the key has the right length
 	}
