@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -50,9 +51,7 @@ func (f floor) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	sent := req.WithContext(req.Context())
 	sent.Header = make(http.Header, len(req.Header)+1)
-	for name, values := range req.Header {
-		sent.Header[name] = values
-	}
+	maps.Copy(sent.Header, req.Header)
 	sent.Header["Authorization"] = f.value
 	return f.base.RoundTrip(sent)
 }
