@@ -9,14 +9,18 @@ import (
 	"strings"
 )
 
-// A Dialect is the SQL of a database. The zero Dialect is none.
+// A Dialect is the SQL of a database. The zero Dialect is none, and an error of
+// the first use.
 type Dialect int
 
 const (
-	PostgreSQL Dialect = iota + 1 // 9.5 and later
+	PostgreSQL Dialect = iota + 1 // PostgreSQL 9.5 and later
 	MySQL                         // MySQL 5.7 and MariaDB 10.3, and later
-	SQLite                        // 3.37 and later
+	SQLite                        // SQLite 3.37 and later
 )
+
+// defaultTable is the name in the schemas.
+const defaultTable = "regrant_grants"
 
 // grammar is what the dialects differ in.
 type grammar struct {
@@ -54,7 +58,7 @@ var tableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A
 
 func (s *Store) table() string {
 	if s.Table == "" {
-		return DefaultTable
+		return defaultTable
 	}
 	return s.Table
 }
@@ -69,7 +73,7 @@ func (s *Store) grammar() (grammar, error) {
 	case !known:
 		return g, errors.New("sqlstore: there is no such Dialect: choose PostgreSQL, MySQL or SQLite")
 	case !tableName.MatchString(s.table()):
-		return g, fmt.Errorf("sqlstore: Table is %q: use letters, digits and underscores, up to 63, and a schema and a dot before them if need be", s.Table)
+		return g, fmt.Errorf("sqlstore: Table is %.100q: use letters, digits and underscores, up to 63, with a schema and a dot before them if need be", s.Table)
 	}
 	return g, nil
 }

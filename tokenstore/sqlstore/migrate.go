@@ -20,7 +20,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if s.check(ctx) == nil {
 		return nil
 	}
-	schema := strings.Replace(g.schema, DefaultTable, g.quoted(s.table()), 1)
+	schema := strings.Replace(g.schema, defaultTable, g.quoted(s.table()), 1)
 	_, created := s.db.ExecContext(ctx, schema)
 	// IF NOT EXISTS or not, PostgreSQL lets all but one of those who create a
 	// table at the same time fail. What counts is that the table is there.

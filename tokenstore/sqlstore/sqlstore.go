@@ -7,13 +7,14 @@
 //	store := sqlstore.New(db, sqlstore.PostgreSQL)
 //	err = store.Migrate(ctx) // creates the table if there is none
 //
-// It is tested with github.com/jackc/pgx/v5/stdlib on PostgreSQL,
-// github.com/go-sql-driver/mysql on MariaDB, and modernc.org/sqlite. A pgxpool
-// becomes a *sql.DB by stdlib.OpenDBFromPool.
+// It is tested with github.com/jackc/pgx/v5/stdlib on PostgreSQL 15,
+// github.com/go-sql-driver/mysql on MariaDB 10.11, and modernc.org/sqlite. A
+// pgxpool becomes a *sql.DB by stdlib.OpenDBFromPool.
 //
 // Every method is one statement with a condition on the version (Delete asks
 // once more if that matched nothing). There is no transaction, and no row is
-// locked for longer than the statement: a process that hangs holds up nobody.
+// locked for longer than the statement: on a server, a process that hangs holds
+// up nobody.
 //
 // # The table
 //
@@ -27,6 +28,10 @@
 // Load must see the last Save: db leads to the primary, never to a replica, nor
 // to a pool that sends reads to one. On a Galera cluster set wsrep_sync_wait=1.
 //
+// Leave the isolation level at its default. Above it, a Save that comes second
+// may get an error of the database instead of ErrConflict. That is safe, but
+// looks like a failure.
+//
 // A commit must survive a crash of the server, since a rotated refresh token
 // that is lost may be a new login. That is the default of PostgreSQL
 // (synchronous_commit=on), MySQL and MariaDB (innodb_flush_log_at_trx_commit=1)
@@ -36,7 +41,9 @@
 // SQLite is for the processes of one host. Let them wait for each other: with
 // modernc.org/sqlite, "file:grants.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)".
 // Without a busy timeout a Save at the wrong moment fails with "database is
-// locked"; a client tries again, but not for ever.
+// locked"; a client tries again, but not for ever. A process that is stopped
+// (not killed) in the middle of a write keeps all others from writing until it
+// goes on.
 //
 // # No locks
 //
@@ -57,17 +64,14 @@ import (
 	"github.com/regrant/regrant/tokenstore"
 )
 
-// DefaultTable is the name of the table unless [Store.Table] is set.
-const DefaultTable = "regrant_grants"
-
 // A Store is a table. It implements [tokenstore.Store] and [tokenstore.Lister];
 // it is not [tokenstore.Protected]: a client seals what it keeps here. Any number
 // of Stores, on any number of machines, may share the table. Make one with [New].
 type Store struct {
-	// Table is the name of the table, "" for DefaultTable. It may have a schema
-	// before it ("auth.grants"). Letters, digits and underscores are allowed, and
-	// upper case is kept: on PostgreSQL, "Grants" is not the table that CREATE
-	// TABLE Grants makes. Set it before the first use.
+	// Table is the name of the table; "" means regrant_grants. It may have a
+	// schema before it ("auth.grants"). Letters of ASCII, digits and underscores
+	// are allowed, up to 63, and upper case is kept: on PostgreSQL, "Grants" is
+	// not the table that CREATE TABLE Grants makes. Set it before the first use.
 	Table string
 
 	db      *sql.DB
