@@ -1,0 +1,72 @@
+//go:build unix
+
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/integration/lab"
+)
+
+// SurvivesAStoppedHolder stops a process in the middle of its rotation, for longer
+// than its lease, and wakes it later. The store has no lock that would tell; the
+// other process takes over when the lease has ended. Where the server takes a
+// refresh token again for a while, nobody is logged out. Each call of place
+// returns another one.
+func SurvivesAStoppedHolder(t *testing.T, open Open, place func() string) {
+	t.Helper()
+	for instant, hold := range map[string]func(*clienttest.Server) *clienttest.Held{
+		"in the request":   func(as *clienttest.Server) *clienttest.Held { return as.HoldRequest(clienttest.TokenPath) },
+		"after the commit": func(as *clienttest.Server) *clienttest.Held { return as.HoldAnswer(clienttest.TokenPath) },
+	} {
+		t.Run(instant, func(t *testing.T) {
+			t.Parallel()
+			f := New(t, open, place(), func(o *clienttest.Options) {
+				o.AccessTokenLifetime = 2 * time.Second
+				o.Grace = time.Minute
+			})
+			holder, other := f.Start(), f.Start()
+
+			f.Expire()
+			h := hold(f.AS)
+			holder.Send(call)
+			select {
+			case <-h.Arrived():
+			case <-time.After(10 * time.Second):
+				t.Fatal("the holder has sent no request")
+			}
+			holder.Stop()
+			stopped := time.Now()
+			time.Sleep(200 * time.Millisecond) // until the signal has stopped every thread
+			h.Release()
+
+			answered := func(p *lab.Process, when string) {
+				t.Helper()
+				var r report
+				if p.Receive(&r); !r.ok() {
+					t.Errorf("%s: %q", when, r.Failures)
+				}
+			}
+			other.Send(call)
+			answered(other, "the other process, while the holder stands still")
+			const lease = 15 * time.Second // of the holder
+			took := time.Since(stopped)
+			if took < lease/2 {
+				t.Errorf("the other process took over after %v, when the holder could still be at work", took)
+			}
+			t.Logf("the other process took over after %v", took.Round(time.Millisecond))
+			time.Sleep(time.Until(stopped.Add(lease + 2*time.Second)))
+
+			holder.Continue()
+			answered(holder, "the holder, when it wakes")
+			f.Expire()
+			for _, p := range []*lab.Process{holder, other} {
+				p.Send(call)
+				answered(p, "afterwards")
+			}
+			f.NothingIsLost()
+		})
+	}
+}

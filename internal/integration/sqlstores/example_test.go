@@ -1,0 +1,102 @@
+package sqlstores_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/oauth2"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/tokenstore"
+	"github.com/regrant/regrant/tokenstore/sqlstore"
+)
+
+// Two programs share a database. A user logs in to one, and the other can work
+// for that user.
+func Example() {
+	as, err := clienttest.Start(clienttest.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	key := make([]byte, 32) // a program has it where its other secrets are
+	_, _ = rand.Read(key)
+
+	program := func() *client.Client {
+		db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "grants.db")+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+		if err != nil {
+			log.Fatal(err)
+		}
+		store := sqlstore.New(db, sqlstore.SQLite)
+		if err := store.Migrate(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+		sealer, err := tokenstore.NewSealer(key)
+		if err != nil {
+			log.Fatal(err)
+		}
+		c, err := client.New(client.Config{Issuer: as.Issuer(), ClientID: clienttest.PublicClient, Store: store, Sealer: sealer})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return c
+	}
+
+	web, worker := program(), program()
+	defer web.Close()
+	defer worker.Close()
+	login := client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return as.Grant("alice"), nil })
+	if err := web.Account("alice").Login(context.Background(), login); err != nil {
+		log.Fatal(err)
+	}
+	resp, err := worker.Account("alice").HTTPClient().Get(as.URL(clienttest.APIPath))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println("the worker's request:", resp.Status)
+	// Output: the worker's request: 200 OK
+}
+
+// The grants of one client are listed without reading those of others.
+func Example_list() {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1) // each connection to :memory: is another database
+	store := sqlstore.New(db, sqlstore.SQLite)
+	store.Table = "oauth_grants"
+	ctx := context.Background()
+	if err := store.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for _, key := range []tokenstore.Key{
+		{Issuer: "https://issuer.example", ClientID: "web", Account: "alice"},
+		{Issuer: "https://issuer.example", ClientID: "worker", Account: "bob"},
+		{Issuer: "https://other.example", ClientID: "web", Account: "carol"},
+	} {
+		if _, err := store.Save(ctx, key, []byte("a sealed record"), ""); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for key, err := range store.List(ctx, tokenstore.Key{Issuer: "https://issuer.example", ClientID: "web"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(key.Account)
+	}
+	// Output: alice
+}
