@@ -37,7 +37,7 @@ func (t *Transport) replay(req *http.Request, refused *http.Response, sent *oaut
 		return refused, nil
 	}
 	if refused.Body != nil { // as in the tests of many programs (golang/go#38095)
-		io.CopyN(io.Discard, refused.Body, maxDrain)
+		_, _ = io.CopyN(io.Discard, refused.Body, maxDrain)
 		refused.Body.Close()
 	}
 	return t.send(again, authorization)

@@ -141,7 +141,7 @@ func (r *Receiver) Close(o Outcome) {
 // to a minute the next login could not have a port of its own choice.
 func avoidTimeWait(ctx context.Context, c net.Conn) context.Context {
 	if tcp, ok := c.(*net.TCPConn); ok && resetKeepsData {
-		tcp.SetLinger(0) // without it, only the next login on this port is worse off
+		_ = tcp.SetLinger(0) // without it, only the next login on this port is worse off
 	}
 	return ctx
 }

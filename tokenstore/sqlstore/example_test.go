@@ -3,11 +3,9 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"log"
 	"os"
 
-	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -50,16 +48,5 @@ func ExampleNew_mysql() {
 	store := sqlstore.New(db, sqlstore.MySQL)
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
-	}
-}
-
-// Who has a grant of one issuer? This reads no rows of others.
-func ExampleStore_List() {
-	var store *sqlstore.Store // as in the other examples
-	for key, err := range store.List(context.Background(), tokenstore.Key{Issuer: "https://issuer.example"}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(key.ClientID, key.Account)
 	}
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -44,7 +45,7 @@ func (s *Store) check(ctx context.Context) error {
 	if err != nil {
 		return s.failed(ctx, "use", err)
 	}
-	if err := rows.Close(); err != nil {
+	if err := errors.Join(rows.Close(), rows.Err()); err != nil {
 		return s.failed(ctx, "use", err)
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 
 var key = tokenstore.Key{Issuer: "https://issuer.example", ClientID: "backend", Account: "alice"}
 
-// calls calls every method once.
+// calls returns what each method returns.
 func calls(ctx context.Context, s *sqlstore.Store) map[string]error {
 	all := map[string]error{"Migrate": s.Migrate(ctx), "Delete": s.Delete(ctx, key, "version")}
 	_, _, all["Load"] = s.Load(ctx, key)

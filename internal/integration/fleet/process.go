@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +83,11 @@ type user struct {
 }
 
 func (u *user) call() error {
-	resp, err := u.me.HTTPClient().Get(u.api)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, u.api, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := u.me.HTTPClient().Do(req)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (d *daemon) program(name string, patterns ...string) string {
 // T.TempDir.
 func (d *daemon) place(t testing.TB) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "regrant-") // a short name: the path of a socket has 107 bytes at most
+	dir, err := os.MkdirTemp("", "regrant-") //nolint:usetesting // of a short name, too: the path of a socket has 107 bytes at most
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ func NewProxy(t testing.TB, network, server string) *Proxy {
 			if err != nil {
 				return
 			}
-			p.connections.Go(func() { p.pass(client) })
+			p.connections.Go(func() { p.pass(t.Context(), client) })
 		}
 	})
 	t.Cleanup(func() {
@@ -120,12 +121,12 @@ func (p *Proxy) end(c net.Conn) {
 	delete(p.open, c)
 }
 
-func (p *Proxy) pass(client net.Conn) {
+func (p *Proxy) pass(ctx context.Context, client net.Conn) {
 	if !p.keep(client) {
 		return
 	}
 	defer p.end(client)
-	server, err := net.Dial(p.network, p.server)
+	server, err := new(net.Dialer).DialContext(ctx, p.network, p.server)
 	if err != nil || !p.keep(server) {
 		return
 	}

@@ -14,20 +14,20 @@ func (d *database) latency(t *testing.T) {
 	s := d.newTable(t).store(t)
 	data := make([]byte, 8<<10)
 	_, _ = rand.Read(data)
-	v, err := s.Save(t.Context(), key, data, "")
-	if err != nil {
+	if _, err := s.Save(t.Context(), key, data, ""); err != nil {
 		t.Fatal(err)
 	}
 	const times = 300
 	var loads, saves []time.Duration
 	for range times {
 		began := time.Now()
-		if _, v, err = s.Load(t.Context(), key); err != nil {
+		_, v, err := s.Load(t.Context(), key)
+		if err != nil {
 			t.Fatal(err)
 		}
 		loads = append(loads, time.Since(began))
 		began = time.Now()
-		if v, err = s.Save(t.Context(), key, data, v); err != nil {
+		if _, err := s.Save(t.Context(), key, data, v); err != nil {
 			t.Fatal(err)
 		}
 		saves = append(saves, time.Since(began))

@@ -31,9 +31,9 @@ func TestMain(m *testing.M) {
 
 // A place is a table of a database, as a process is told of it.
 type place struct {
-	Dialect sqlstore.Dialect
-	DSN     string
-	Table   string
+	Dialect sqlstore.Dialect `json:"dialect"`
+	DSN     string           `json:"dsn"`
+	Table   string           `json:"table"`
 }
 
 var drivers = map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "pgx", sqlstore.MySQL: "mysql", sqlstore.SQLite: "sqlite"}
