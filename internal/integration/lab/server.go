@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +54,7 @@ func start(t testing.TB, service string, ports int, commands, knobs []string) *s
 
 	var problem error
 	for range 3 { // another process may take the port in between
-		line, err := launch(filepath.Join(dir, "start-"+service+".sh"), freePorts(t, ports), knobs)
+		line, err := launch(filepath.Join(dir, "start-"+service+".sh"), reservePorts(t, ports), knobs)
 		if err != nil {
 			problem = err
 			continue
@@ -89,35 +88,6 @@ func launch(script string, port int, knobs []string) (line string, err error) {
 		return "", fmt.Errorf("%s: %w: %s", filepath.Base(script), err, &stderr)
 	}
 	return string(out), nil
-}
-
-// freePorts returns the first of n consecutive ports that are free on loopback.
-func freePorts(t testing.TB, n int) int {
-	t.Helper()
-	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := first.Addr().(*net.TCPAddr).Port
-		_ = first.Close()
-		if port+n <= 1<<16 && free(port+1, n-1) {
-			return port
-		}
-	}
-	t.Fatalf("no %d consecutive ports are free", n)
-	return 0
-}
-
-func free(port, n int) bool {
-	for ; n > 0; port, n = port+1, n-1 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
-	}
-	return true
 }
 
 // UserCommand returns the command that is a scripted user, but for the URL that
