@@ -184,20 +184,26 @@ func (c *claim) write(ctx context.Context) error {
 	i := *c.rec.Intent
 	i.Started = began.UTC().Round(0)
 	rec := c.rec.With(&i)
-	v, err := c.k.vault.save(ctx, rec, c.version)
-	if errors.Is(err, tokenstore.ErrConflict) {
-		return errConflict
-	}
-	if err != nil {
-		// It may have been written all the same.
-		r, w, lerr := c.k.vault.load(ctx)
-		if lerr != nil || r == nil || r.Intent == nil || r.Intent.ID != i.ID || !r.Intent.Started.Equal(i.Started) {
-			return err
+	for {
+		v, err := c.k.vault.save(ctx, rec, c.version)
+		if err == nil {
+			c.rec, c.version, c.began = rec, v, began
+			return nil
 		}
-		v = w
+		r, w, lerr := c.k.vault.load(ctx)
+		mine := lerr == nil && r != nil && r.Intent != nil && r.Intent.ID == i.ID
+		switch {
+		case mine && r.Intent.Started.Equal(i.Started): // it was written all the same
+			c.rec, c.version, c.began = rec, w, began
+			return nil
+		case !errors.Is(err, tokenstore.ErrConflict):
+			return err
+		case !mine:
+			return errConflict
+		}
+		// Sealed anew meanwhile (tokenstore.Reseal), and still ours.
+		c.version = w
 	}
-	c.rec, c.version, c.began = rec, v, began
-	return nil
 }
 
 // ensure writes the intent again if so much time has passed that others might

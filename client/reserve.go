@@ -95,12 +95,10 @@ func (r *reservation) hold(ctx context.Context) (release func()) {
 	go func() {
 		defer close(done)
 		for sleep(ctx, nil, beat) == nil {
-			v, err := r.vault.save(ctx, r.record(), r.version)
-			if errors.Is(err, tokenstore.ErrConflict) {
-				return
-			}
-			if err == nil {
+			if v, err := r.vault.save(ctx, r.record(), r.version); err == nil {
 				r.version = v
+			} else if errors.Is(err, tokenstore.ErrConflict) && !r.lookAgain(ctx) {
+				return
 			}
 		}
 	}()
@@ -109,6 +107,19 @@ func (r *reservation) hold(ctx context.Context) (release func()) {
 		<-done
 		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 		defer cancel()
-		_ = r.vault.delete(ctx, r.version) // or it runs out
+		if err := r.vault.delete(ctx, r.version); errors.Is(err, tokenstore.ErrConflict) && r.lookAgain(ctx) {
+			_ = r.vault.delete(ctx, r.version) // or it runs out
+		}
 	}
+}
+
+// lookAgain reports whether the reservation is still ours after a conflict: then
+// it was only sealed anew (tokenstore.Reseal), or our save took effect after all.
+func (r *reservation) lookAgain(ctx context.Context) bool {
+	rec, v, err := r.vault.load(ctx)
+	if err != nil || rec == nil || rec.Intent == nil || rec.Intent.ID != r.id {
+		return false
+	}
+	r.version = v
+	return true
 }
