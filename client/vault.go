@@ -54,7 +54,7 @@ func unreadable(err error) error {
 
 func (v *vault) open(data []byte) (*record.Record, error) {
 	if v.sealer != nil {
-		plain, err := v.sealer.Decrypt(data, []byte(v.name))
+		plain, err := v.sealer.Decrypt(data, v.key.AssociatedData())
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (v *vault) save(ctx context.Context, rec *record.Record, old tokenstore.Ver
 		return "", fmt.Errorf("the grant cannot be encoded: %w", err)
 	}
 	if v.sealer != nil {
-		if data, err = v.sealer.Encrypt(data, []byte(v.name)); err != nil {
+		if data, err = v.sealer.Encrypt(data, v.key.AssociatedData()); err != nil {
 			return "", fmt.Errorf("the grant cannot be sealed: %w", err)
 		}
 	}

@@ -19,7 +19,9 @@
 // person can remember. A Tink keyset or a KMS envelope is a Sealer as it is.
 //
 // Whoever has the key or the passphrase, and the records, has the grants. Whoever
-// loses it loses them: every user logs in again.
+// loses it loses them: every user logs in again. To replace it, give the new one
+// to the Sealer first and the old one behind it ([NewSealer], [NewRotation]), and
+// seal what is kept anew with [Reseal].
 //
 // # Writing a store
 //

@@ -60,36 +60,3 @@ func ExampleNewSealer() {
 	fmt.Println(sealer) // does not show the key
 	// Output: [sealer]
 }
-
-// To rotate a key, seal with the new one, and keep the old one for what it
-// sealed.
-func ExampleNewSealer_rotation() {
-	oldKey, newKey := []byte("32 bytes, and not from a string."), []byte("These are 32 bytes of another...")
-	before, err := tokenstore.NewSealer(oldKey)
-	if err != nil {
-		log.Fatal(err)
-	}
-	during, err := tokenstore.NewSealer(newKey, oldKey)
-	if err != nil {
-		log.Fatal(err)
-	}
-	after, err := tokenstore.NewSealer(newKey)
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	name := []byte("the key of the record")
-	old, _ := before.Encrypt([]byte("a grant"), name)
-	grant, err := during.Decrypt(old, name)
-	fmt.Println(string(grant), err)
-
-	renewed, _ := during.Encrypt(grant, name) // as each renewal does
-	_, err = after.Decrypt(renewed, name)
-	fmt.Println(err)
-	_, err = after.Decrypt(old, name) // not renewed since: the old key was dropped too early
-	fmt.Println(err)
-	// Output:
-	// a grant <nil>
-	// <nil>
-	// sealed with a key that this sealer does not hold
-}

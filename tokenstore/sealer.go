@@ -4,9 +4,9 @@ package tokenstore
 // tink.AEAD on purpose: any Tink keyset, and so any KMS envelope, is a Sealer as
 // it is.
 //
-// The associated data is not encrypted but bound to the ciphertext: what was
-// sealed for one [Key] does not open for another, so a record that is moved to
-// another row is noticed. Both methods are safe for concurrent use.
+// The associated data ([Key.AssociatedData]) is not encrypted but bound to the
+// ciphertext: what was sealed for one [Key] does not open for another, so a record
+// that is moved to another row is noticed. Both methods are safe for concurrent use.
 type Sealer interface {
 	// Encrypt seals plaintext. Two calls never return the same bytes.
 	Encrypt(plaintext, associatedData []byte) ([]byte, error)

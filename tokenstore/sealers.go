@@ -8,7 +8,7 @@ import (
 
 // NewSealer returns a Sealer with keys of 32 bytes each. The first key seals,
 // all of them open: to rotate a key, put the new one first and keep the old one
-// until every record was renewed once. The keys are copied.
+// until [Reseal] has nothing left to do. The keys are copied.
 //
 // It uses AES-256-GCM, with a key of its own for every record (HKDF-SHA256),
 // both approved for FIPS 140. Make a key with 32 bytes from crypto/rand, and
@@ -35,6 +35,24 @@ func NewSealer(keys ...[]byte) (Sealer, error) {
 // not approved for FIPS 140; where that matters use [NewSealer].
 func NewPassphraseSealer(passphrase string) (Sealer, error) {
 	s, err := seal.NewPassphrase(passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("tokenstore: %w", err)
+	}
+	return s, nil
+}
+
+// NewRotation returns a Sealer that seals with now, and opens what now or any of
+// before has sealed: to change a passphrase, or to go from one kind of Sealer to
+// another, a KMS say. [Reseal] takes what now opens for sealed with it, even if
+// now itself cannot tell, as a Tink keyset cannot.
+//
+// For keys of [NewSealer] alone it is not needed: that takes the old ones, too.
+func NewRotation(now Sealer, before ...Sealer) (Sealer, error) {
+	others := make([]seal.Sealer, len(before))
+	for i, s := range before {
+		others[i] = s
+	}
+	s, err := seal.NewRotation(now, others...)
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore: %w", err)
 	}

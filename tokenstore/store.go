@@ -24,6 +24,10 @@ func (k Key) String() string {
 	return "regrant:" + field(k.Issuer) + field(k.ClientID) + field(k.Account)
 }
 
+// AssociatedData is what the seal of a record binds it to: the second argument of
+// [Sealer.Encrypt] and [Sealer.Decrypt].
+func (k Key) AssociatedData() []byte { return []byte(k.String()) }
+
 // Matches reports whether each field of k equals that of match, where an empty
 // field of match matches everything: what a [Lister] yields.
 func (k Key) Matches(match Key) bool {

@@ -44,16 +44,22 @@ func (k *Keys) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
 // Decrypt opens what Encrypt sealed for the same associated data with any of the
 // keys.
 func (k *Keys) Decrypt(sealed, associatedData []byte) ([]byte, error) {
+	plaintext, _, err := k.open(sealed, associatedData)
+	return plaintext, err
+}
+
+func (k *Keys) open(sealed, associatedData []byte) (plaintext []byte, current bool, err error) {
 	b, err := parse(sealed)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if b.format != formatKey {
-		return nil, fmt.Errorf("%w: with a passphrase", ErrUnknownKey)
+		return nil, false, fmt.Errorf("%w: with a passphrase", ErrUnknownKey)
 	}
 	i := slices.IndexFunc(k.keys, func(root rootKey) bool { return root.id == b.id })
 	if i < 0 {
-		return nil, ErrUnknownKey
+		return nil, false, ErrUnknownKey
 	}
-	return k.keys[i].open(b, associatedData)
+	plaintext, err = k.keys[i].open(b, associatedData)
+	return plaintext, i == 0, err
 }

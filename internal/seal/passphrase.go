@@ -88,6 +88,12 @@ func (p *Passphrase) Decrypt(sealed, associatedData []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
+// open finds everything current that opens: another salt is no other secret.
+func (p *Passphrase) open(sealed, associatedData []byte) (plaintext []byte, current bool, err error) {
+	plaintext, err = p.Decrypt(sealed, associatedData)
+	return plaintext, err == nil, err
+}
+
 // sealing returns the key to seal with: that of the record opened last, because
 // a program that has just paid for a derivation to read should not pay for
 // another one to write; and a fresh one if nothing was opened.
