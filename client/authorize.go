@@ -27,6 +27,7 @@ type authorization struct {
 	nonce       string
 	verifier    string // PKCE (RFC 7636)
 	requested   []string
+	consent     bool // the consent screen is asked for
 }
 
 func (l *login) authorize(s *server, redirectURI string, ask AuthRequest) (*authorization, error) {
@@ -69,6 +70,7 @@ func (l *login) authorize(s *server, redirectURI string, ask AuthRequest) (*auth
 	if slices.Contains(a.requested, "offline_access") && !params.Has("prompt") {
 		params.Set("prompt", "consent")
 	}
+	a.consent = consents(params.Get("prompt"))
 	u, err := url.Parse(s.authURL)
 	if err != nil {
 		return nil, errors.New("the authorization endpoint is not a URL")

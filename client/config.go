@@ -39,7 +39,8 @@ type Config struct {
 	Store tokenstore.Store
 
 	// Sealer encrypts each grant before the store gets it. If it is set it is
-	// always used. Required unless Store is tokenstore.Protected.
+	// always used. Required unless Store is tokenstore.Protected, and for
+	// BeginLogin, whose cookie it seals.
 	Sealer tokenstore.Sealer
 
 	// Scopes are asked for at every login (RFC 6749 section 3.3). Nil: openid

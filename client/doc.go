@@ -9,6 +9,10 @@
 //	err = me.Ensure(ctx, client.Browser{})  // logs in only if nothing usable is kept
 //	resp, err := me.HTTPClient().Get(url)   // renews, rotates, persists by itself
 //
+// A web program, whose users come with browsers of their own, logs them in with
+// [Client.BeginLogin] and [Client.FinishLogin]; the rest is the same, on any of
+// its machines.
+//
 // # What is kept
 //
 // A grant: the refresh token, the access token, and what the server said about

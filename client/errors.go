@@ -16,6 +16,20 @@ var (
 	// Call Login or Ensure.
 	ErrLoginRequired = errors.New("login required")
 
+	// ErrStaleLogin says that a response of the authorization server belongs to
+	// no login that this browser has under way: it took too long, it was finished
+	// already, or it was begun in another browser. Let the user begin again.
+	ErrStaleLogin = errors.New("no login of this browser is waiting for this response")
+
+	// ErrAccountChanged says that a web login was begun for another account than
+	// the one that is to get its grant. Let the user begin again.
+	ErrAccountChanged = errors.New("the login was begun for another account")
+
+	// ErrConsentRequired says that the server gave no refresh token, and that it
+	// may give one if the user is asked for consent again: call BeginLogin with
+	// prompt=consent in the Params of its AuthRequest.
+	ErrConsentRequired = errors.New("the user has to be asked for consent")
+
 	// ErrClosed says that Close was called.
 	ErrClosed = errors.New("the client is closed")
 )

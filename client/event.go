@@ -32,11 +32,15 @@ const (
 	IDTokenUnchecked
 	// LoggedOut: the grant was revoked and deleted; Err says what the server may not know.
 	LoggedOut
+	// LoginFailed: a web login did not come to a good end; Err says why. Its Key has no Account if nobody was
+	// signed in.
+	LoginFailed
 )
 
 var eventNames = [...]string{
 	LoggedIn: "logged_in", Renewed: "renewed", Adopted: "adopted", RenewFailed: "renew_failed", LoginNeeded: "login_needed",
 	SaveFailed: "save_failed", LeaseOverrun: "lease_overrun", IDTokenUnchecked: "id_token_unchecked", LoggedOut: "logged_out",
+	LoginFailed: "login_failed",
 }
 
 // String returns the kind as a word in snake case, for logs and metrics.

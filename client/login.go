@@ -44,15 +44,26 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	if err != nil {
 		return a.loginError(ctx, err)
 	}
-	if o.answer.RefreshToken == "" && (o.answer.Lifetime > 0 || o.answer.AccessToken == "") {
+	return a.conclude(ctx, o)
+}
+
+// conclude keeps what a login has obtained.
+func (a *Account) conclude(ctx context.Context, o *obtained) error {
+	if o.lacksRefreshToken() {
 		return a.loginError(ctx, noRefreshToken(o))
 	}
-	err = a.keep(ctx, newGrant(o))
+	err := a.keep(ctx, newGrant(o))
 	if errors.Is(err, ErrClosed) && o.grant == "" {
 		// Nobody will ever know this grant; what was imported is the program's own.
 		a.client.revokeQuietly(ctx, nil, o.answer.RefreshToken)
 	}
 	return err
+}
+
+// lacksRefreshToken tells whether the access token will end, and nothing came to
+// renew it with.
+func (o *obtained) lacksRefreshToken() bool {
+	return o.answer.RefreshToken == "" && (o.answer.Lifetime > 0 || o.answer.AccessToken == "")
 }
 
 // noRefreshToken explains what to do about the most common surprise of OAuth.
