@@ -35,7 +35,7 @@
 //
 // Then run tokenstoretest.TestStore against it: it holds every rule of the
 // contract, and says which one a store breaks. An example of this package is a
-// whole store.
+// whole store over HTTP; examples/customstore is one on an embedded database.
 //
 // Places without a compare-and-swap cannot be a Store: two processes would
 // overwrite each other's rotated token. Keep the key of the Sealer there, and
