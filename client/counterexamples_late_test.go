@@ -160,6 +160,9 @@ func TestH18AMarkAndADeletionHitOnlyWhatWasRead(t *testing.T) {
 			if _, err := x.me.Logout(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if w.stored() == nil {
+				t.Fatal("the new login was deleted")
+			}
 			y.works("Y")
 		})
 	})

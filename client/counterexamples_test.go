@@ -173,8 +173,12 @@ func TestH5NothingIsSentWithoutAnIntentInTheStore(t *testing.T) {
 			x.login()
 			w.expire()
 			x.afterSave = func(*record.Record) error { return errStore }
+			begun := time.Now()
 			x.works("X")
 			w.requests(1)
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("X took %v: it has waited for its own intent", took)
+			}
 		})
 	})
 }
@@ -215,6 +219,24 @@ func TestH6ALostAnswerIsGivenTimeToSettle(t *testing.T) {
 			y.works("Y")
 			apart(w, 3, 2*time.Second)
 			x.works("X")
+		})
+	})
+	t.Run("twice, and nobody else is there", func(t *testing.T) {
+		inWorld(t, oneSlot, func(t *testing.T, w *world) {
+			x := w.start()
+			x.login()
+			w.expire()
+			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: true}, 2)
+			if r := <-x.async(); r.err == nil {
+				t.Fatal("a token from nowhere")
+			}
+			begun := time.Now()
+			time.Sleep(1300 * time.Millisecond) // the back-off
+			x.works("X")
+			apart(w, 3, 2*time.Second)
+			if took := time.Since(begun); took > 4*time.Second {
+				t.Errorf("X went on after %v: it knows better than to wait for its own lease", took)
+			}
 		})
 	})
 }

@@ -157,8 +157,8 @@ func (f *flight) pass(ctx context.Context, w *watch, l *lock) error {
 type claim struct {
 	k       *keeper
 	rec     *record.Record // with the intent
-	began   time.Time      // when the last write that succeeded began
 	version tokenstore.Version
+	due     moment // from here on it has to be written again: counted from the start of the last write that succeeded
 }
 
 // errConflict says that somebody was faster: look at the record again.
@@ -187,14 +187,14 @@ func (c *claim) write(ctx context.Context) error {
 	for {
 		v, err := c.k.vault.save(ctx, rec, c.version)
 		if err == nil {
-			c.rec, c.version, c.began = rec, v, began
+			c.rec, c.version, c.due = rec, v, momentAt(began, beat)
 			return nil
 		}
 		r, w, lerr := c.k.vault.load(ctx)
 		mine := lerr == nil && r != nil && r.Intent != nil && r.Intent.ID == i.ID
 		switch {
 		case mine && r.Intent.Started.Equal(i.Started): // it was written all the same
-			c.rec, c.version, c.began = rec, w, began
+			c.rec, c.version, c.due = rec, w, momentAt(began, beat)
 			return nil
 		case !errors.Is(err, tokenstore.ErrConflict):
 			return err
@@ -210,8 +210,7 @@ func (c *claim) write(ctx context.Context) error {
 // soon take its holder for dead: on either clock, since a machine may have been
 // asleep.
 func (c *claim) ensure(ctx context.Context) error {
-	now := time.Now()
-	if now.Sub(c.began) < beat && now.Round(0).Sub(c.began.Round(0)) < beat {
+	if !c.due.reached(time.Now()) {
 		return nil
 	}
 	return c.write(ctx)

@@ -86,11 +86,15 @@ func TestS4ALoginElsewhereHealsAProcessThatWasRefused(t *testing.T) {
 		if !errors.Is(r.err, client.ErrLoginRequired) || !errors.As(r.err, &e) || e.Code != "invalid_grant" {
 			t.Fatalf("X got %v, want ErrLoginRequired with the code invalid_grant", r.err)
 		}
-		for range 100 { // callers that do not give up cost the server nothing
+		before := x.loads
+		for range 100 { // callers that do not give up cost the server nothing, and the store little
 			_, _ = x.me.Token(t.Context())
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		w.requests(1)
+		if n := x.loads - before; n > 5 {
+			t.Errorf("the store was asked %d times in ten seconds", n)
+		}
 		y.login()
 		time.Sleep(3 * time.Second)
 		x.works("X")
@@ -172,8 +176,12 @@ func TestS6CloseAwaitsAnExchangeAndItsSave(t *testing.T) {
 			time.Sleep(time.Second)
 			gotY := y.async() // waits for the end of X's lease
 			time.Sleep(time.Second)
+			begun := time.Now()
 			if err := y.client.Close(); err != nil {
 				t.Errorf("Close: %v", err)
+			}
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("Close took %v, and nothing of Y's was under way", took)
 			}
 			if r := <-gotY; !errors.Is(r.err, client.ErrClosed) {
 				t.Errorf("Y got %v, want ErrClosed", r.err)
@@ -203,25 +211,30 @@ func TestS6CloseAwaitsAnExchangeAndItsSave(t *testing.T) {
 
 // Heartbeats fail or meet somebody else while the exchange runs.
 func TestS7TroubleWithTheLeaseDoesNotLoseTheAnswer(t *testing.T) {
-	for name, trouble := range map[string]func(w *world, x *process){
-		"a beat fails":     func(_ *world, x *process) { plant(x, &x.beforeSave, func(*record.Record) error { return errStore }) },
-		"a beat may fail":  func(_ *world, x *process) { plant(x, &x.afterSave, func(*record.Record) error { return errStore }) },
-		"the record moves": func(w *world, _ *process) { w.overwrite(w.stored()) },
+	for _, c := range []struct {
+		name    string
+		answer  time.Duration // how long the server takes
+		trouble func(w *world, x *process)
+	}{
+		// The beats that follow hold the lease.
+		{"a beat fails", 25 * time.Second, func(_ *world, x *process) { plant(x, &x.beforeSave, func(*record.Record) error { return errStore }) }},
+		{"a beat may fail", 25 * time.Second, func(_ *world, x *process) { plant(x, &x.afterSave, func(*record.Record) error { return errStore }) }},
+		{"the record moves", 25 * time.Second, func(w *world, _ *process) { w.overwrite(w.stored()) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, strictFamily, func(t *testing.T, w *world) {
 				x, y := w.start(), w.start()
 				x.login()
 				y.works("Y")
 				w.expire()
-				w.as.FailNext(clienttest.TokenPath, clienttest.Fault{DelayAnswer: 12 * time.Second}, 1)
+				w.as.FailNext(clienttest.TokenPath, clienttest.Fault{DelayAnswer: c.answer}, 1)
 				gotX := x.async()
 				time.Sleep(3 * time.Second)
-				trouble(w, x)
+				c.trouble(w, x)
+				y.works("Y")
 				if r := <-gotX; r.err != nil {
 					t.Errorf("X: %v", r.err)
 				}
-				y.works("Y")
 				x.works("X")
 				w.requests(1)
 			})

@@ -58,6 +58,7 @@ type process struct {
 	mu      sync.Mutex
 	stopped chan struct{} // not nil: the process is stopped, as by SIGSTOP
 	events  []client.Event
+	loads   int           // of the store
 	skew    time.Duration // how far its wall clock is ahead
 
 	beforeSave   func(*record.Record) error // an error: nothing is written
@@ -185,6 +186,9 @@ func (d *desk) Protected() {}
 func (d *desk) Load(ctx context.Context, key tokenstore.Key) ([]byte, tokenstore.Version, error) {
 	d.p.gate()
 	defer d.p.gate()
+	d.p.mu.Lock()
+	d.p.loads++
+	d.p.mu.Unlock()
 	return d.p.w.shared.Load(ctx, key)
 }
 
@@ -276,6 +280,12 @@ func (w *world) overwrite(rec *record.Record) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.write(data)
+}
+
+// write puts bytes into the store without asking anybody.
+func (w *world) write(data []byte) {
+	w.t.Helper()
 	_, v, err := w.shared.Load(w.t.Context(), w.key)
 	if err != nil {
 		w.t.Fatal(err)
