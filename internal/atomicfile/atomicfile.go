@@ -115,19 +115,25 @@ func patiently(ctx context.Context, operation func() error) error {
 
 const tempSuffix = ".regrant-tmp"
 
-// tempAge is how old a temporary file must be to be nobody's any more.
+// tempAge is how old a temporary file must be to be looked at by Sweep: a young
+// one has a writer most of the time.
 const tempAge = time.Hour
 
 // Sweep removes the temporary files that writers left in dir when they were
-// killed more than an hour ago. It does not insist.
-func Sweep(dir *os.Root) error {
+// killed more than an hour ago. A writer may also have been stopped for so long,
+// or the clock set, so it is the caller who tells: alone gets the name of the
+// file that was to be written, and calls remove while nobody else writes it, or
+// not at all. Sweep does not insist.
+func Sweep(dir *os.Root, alone func(name string, remove func())) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), tempSuffix) || !e.Type().IsRegular() {
+		temp, isTemp := strings.CutSuffix(e.Name(), tempSuffix)
+		dot := strings.LastIndexByte(temp, '.')
+		if !isTemp || dot < 0 || !e.Type().IsRegular() {
 			continue
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > tempAge {
-			_ = dir.Remove(e.Name())
+			alone(temp[:dot], func() { _ = dir.Remove(e.Name()) })
 		}
 	}
 	return err

@@ -177,9 +177,19 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := atomicfile.Sweep(dir); err != nil {
-		t.Fatal(err)
+	sweep := func(alone func(name string, remove func())) {
+		t.Helper()
+		if err := atomicfile.Sweep(dir, alone); err != nil {
+			t.Fatal(err)
+		}
 	}
+	var asked []string
+	sweep(func(name string, _ func()) { asked = append(asked, name) })
+	if !slices.Equal(asked, []string{"file"}) {
+		t.Errorf("it was asked who writes %q", asked)
+	}
+	contains(t, dir, "file", left, young, "other.tmp")
+	sweep(func(_ string, remove func()) { remove() })
 	contains(t, dir, "file", young, "other.tmp")
 }
 

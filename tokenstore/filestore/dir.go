@@ -46,9 +46,19 @@ func (s *Store) inspect(dir *os.Root, named fs.FileInfo) error {
 		return s.in(err)
 	}
 	if !os.SameFile(named, opened) {
-		return s.refused("it was replaced while it was opened")
+		return s.refused("it was replaced while it was in use")
 	}
 	return s.private(opened)
+}
+
+// still makes sure that the directory that was opened is the one of this name yet:
+// what is written to one that was moved away, nobody would find.
+func (s *Store) still(dir *os.Root) error {
+	named, err := os.Lstat(s.dir)
+	if err != nil {
+		return s.in(err)
+	}
+	return s.inspect(dir, named)
 }
 
 func (s *Store) refused(reason string) error {

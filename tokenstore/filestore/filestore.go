@@ -23,7 +23,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/regrant/regrant/internal/atomicfile"
 	"github.com/regrant/regrant/internal/filelock"
@@ -105,7 +107,7 @@ func (s *Store) Save(ctx context.Context, key tokenstore.Key, data []byte, old t
 		return "", err
 	}
 	defer dir.Close()
-	s.sweep.Do(func() { _ = atomicfile.Sweep(dir) })
+	s.sweep.Do(func() { s.removeLeftovers(ctx, dir) })
 	err = s.swap(ctx, dir, nameOf(key), func(current tokenstore.Version) error {
 		if current != old {
 			return tokenstore.ErrConflict
@@ -166,11 +168,34 @@ func (s *Store) swap(ctx context.Context, dir *os.Root, name string, change func
 		return err
 	}
 	defer unlock()
+	if err := s.still(dir); err != nil { // or others, in the directory of now, have a lock of their own
+		return err
+	}
 	f, err := s.read(ctx, dir, name)
 	if err != nil && !errors.Is(err, tokenstore.ErrNotFound) && !errors.Is(err, tokenstore.ErrUnreadable) {
 		return err
 	}
 	return change(f.version)
+}
+
+// sweepPatience is how long the sweep waits for a writer, whose file it leaves then.
+const sweepPatience = 10 * time.Millisecond
+
+// removeLeftovers removes what killed writers left, under the lock that each
+// writer holds: one that was only stopped still needs its file.
+func (s *Store) removeLeftovers(ctx context.Context, dir *os.Root) {
+	_ = atomicfile.Sweep(dir, func(record string, remove func()) {
+		name, ours := strings.CutSuffix(record, recordSuffix)
+		if !ours {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, sweepPatience)
+		defer cancel()
+		if unlock, err := s.lock(ctx, name+swapSuffix); err == nil {
+			defer unlock()
+			remove()
+		}
+	})
 }
 
 func (s *Store) lock(ctx context.Context, file string) (unlock func(), err error) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regrant/regrant/internal/filelock"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
 	"github.com/regrant/regrant/tokenstore/tokenstoretest"
@@ -198,22 +199,41 @@ func TestAKeyThatIsNotUTF8IsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatKilledWritersLeftIsSweptAway(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "grants")
-	save(t, filestore.New(dir), key("me"), "content", "")
-	left := record(t, dir) + ".ABCDEFGHIJKLMNOPQRSTUVWXYZ.regrant-tmp"
-	if err := os.WriteFile(left, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+// leftover puts a temporary file of a writer of the only record into dir.
+func leftover(t *testing.T, dir string) (path string) {
+	t.Helper()
+	path = record(t, dir) + ".ABCDEFGHIJKLMNOPQRSTUVWXYZ.regrant-tmp"
+	overwrite(t, path, nil)
 	then := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(left, then, then); err != nil {
+	if err := os.Chtimes(path, then, then); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+func TestWhatKilledWritersLeftIsSweptAway(t *testing.T) {
+	dir, _ := kept(t, key("me"))
+	left := leftover(t, dir)
 	save(t, filestore.New(dir), key("you"), "content", "")
 	if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
-	holds(t, filestore.New(dir), key("me"), "content")
+	holds(t, filestore.New(dir), key("me"), "first line\nsecond line")
+}
+
+// A writer may be stopped for an hour, or a clock set by years.
+func TestWhatALivingWriterNeedsIsNotSweptAway(t *testing.T) {
+	dir, _ := kept(t, key("me"))
+	left := leftover(t, dir)
+	unlock, err := filelock.Lock(t.Context(), strings.TrimSuffix(record(t, dir), ".grant")+".swap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	save(t, filestore.New(dir), key("you"), "content", "")
+	if _, err := os.Lstat(left); err != nil {
+		t.Errorf("it was removed while its writer had the lock: %v", err)
+	}
 }
 
 func TestTheDataIsInTheFileAsItIs(t *testing.T) {

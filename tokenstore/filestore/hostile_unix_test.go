@@ -10,7 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/regrant/regrant/internal/filelock"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
 )
@@ -166,4 +168,73 @@ func TestALinkInsteadOfALockFileIsRefused(t *testing.T) {
 		t.Errorf("what the link points to: %v", err)
 	}
 	holds(t, s, k, "first line\nsecond line")
+}
+
+// What has another name elsewhere, by a hard link, is not written through.
+func TestAHardLinkIsReplacedNotWrittenTo(t *testing.T) {
+	k := key("me")
+	dir, content := kept(t, k)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Link(pathOf(dir, k), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	s := filestore.New(dir)
+	_, v, err := s.Load(t.Context(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, k, "new", v)
+	if after, err := os.ReadFile(elsewhere); err != nil || string(after) != string(content) {
+		t.Errorf("its other name has %.60q, %v", after, err)
+	}
+}
+
+func TestNoUmaskGivesOthersAccess(t *testing.T) {
+	for _, mask := range []int{0, 0o022, 0o077} {
+		before := syscall.Umask(mask)
+		dir, _ := kept(t, key("me"))
+		unlock, err := filestore.New(dir).Lock(t.Context(), key("me"))
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+		for _, path := range append(files(t, dir, "*"), dir) {
+			if info, err := os.Lstat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("with umask %#o %s has mode %v, error %v", mask, path, info.Mode(), err)
+			}
+		}
+	}
+}
+
+// A save that waits for its turn while the directory is moved away must not go
+// where nobody would find it.
+func TestASaveIsNotLostInADirectoryThatWasMovedAway(t *testing.T) {
+	k := key("me")
+	dir, _ := kept(t, k)
+	s := filestore.New(dir)
+	_, v, err := s.Load(t.Context(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := filelock.Lock(t.Context(), strings.TrimSuffix(pathOf(dir, k), ".grant")+".swap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := make(chan error)
+	go func() {
+		_, err := s.Save(t.Context(), k, []byte("new"), v)
+		saved <- err
+	}()
+	time.Sleep(100 * time.Millisecond) // it waits for the lock, or comes later and finds the new directory
+	if err := errors.Join(os.Rename(dir, dir+"-moved"), os.Mkdir(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if err := <-saved; err == nil {
+		t.Error("Save succeeded")
+	} else if !errors.Is(err, tokenstore.ErrConflict) && !strings.Contains(err.Error(), "replaced while it was in use") {
+		t.Error(err)
+	}
+	holds(t, filestore.New(dir+"-moved"), k, "first line\nsecond line")
 }
