@@ -93,7 +93,10 @@ func (a *Account) Refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.
 	if a.keeper == nil {
 		return nil, a.usable()
 	}
-	return a.keeper.refresh(ctx, rejected)
+	if rejected == nil {
+		return a.keeper.refresh(ctx, want{force: true})
+	}
+	return a.keeper.refresh(ctx, want{rejected: rejected.AccessToken})
 }
 
 // Transport returns a RoundTripper that sends requests with the account's token.

@@ -148,19 +148,15 @@ func (c *Client) reportUnsaved(err error) {
 // error of the store itself is yielded once, and ends it.
 func (c *Client) Accounts(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
-		lister, ok := c.cfg.Store.(tokenstore.Lister)
-		if !ok {
-			yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Err: errors.Join(errors.New("the store cannot list what it keeps"), errors.ErrUnsupported)})
+		keys, err := c.keys(ctx)
+		if err != nil {
+			yield(Status{}, err)
 			return
 		}
-		if c.isClosing() {
-			yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Err: ErrClosed})
-			return
-		}
-		for key, err := range lister.List(ctx, tokenstore.Key{Issuer: c.cfg.Issuer, ClientID: c.cfg.ClientID}) {
+		for key, err := range keys {
 			switch {
 			case err != nil && key == (tokenstore.Key{}):
-				yield(Status{}, &Error{Op: "list", Key: c.cfg.key(""), Temporary: true, Err: err})
+				yield(Status{}, err)
 				return
 			case err != nil:
 				if !yield(Status{Key: key, Err: &Error{Op: "load", Key: key, Err: err}}, nil) {
@@ -178,6 +174,31 @@ func (c *Client) Accounts(ctx context.Context) iter.Seq2[Status, error] {
 			}
 		}
 	}
+}
+
+// keys yields the keys of this client that the store keeps. An error with a key
+// concerns that record alone.
+func (c *Client) keys(ctx context.Context) (iter.Seq2[tokenstore.Key, error], error) {
+	fail := func(temporary bool, err error) error {
+		return &Error{Op: "list", Key: c.cfg.key(""), Temporary: temporary, Err: err}
+	}
+	lister, ok := c.cfg.Store.(tokenstore.Lister)
+	switch {
+	case !ok:
+		return nil, fail(false, errors.Join(errors.New("the store cannot list what it keeps"), errors.ErrUnsupported))
+	case c.isClosing():
+		return nil, fail(false, ErrClosed)
+	}
+	return func(yield func(tokenstore.Key, error) bool) {
+		for key, err := range lister.List(ctx, tokenstore.Key{Issuer: c.cfg.Issuer, ClientID: c.cfg.ClientID}) {
+			if err != nil && key == (tokenstore.Key{}) {
+				err = fail(true, err)
+			}
+			if !yield(key, err) {
+				return
+			}
+		}
+	}, nil
 }
 
 // events delivers events in order, one at a time, by whoever brings the first.

@@ -35,12 +35,15 @@ const (
 	// LoginFailed: a web login did not come to a good end; Err says why. Its Key has no Account if nobody was
 	// signed in.
 	LoginFailed
+	// KeptAlive: KeepAlive has come as far as Done of Total grants; once every few seconds, and at its end.
+	KeptAlive
 )
 
 var eventNames = [...]string{
 	LoggedIn: "logged_in", Renewed: "renewed", Adopted: "adopted", RenewFailed: "renew_failed", LoginNeeded: "login_needed",
 	SaveFailed: "save_failed", LeaseOverrun: "lease_overrun", IDTokenUnchecked: "id_token_unchecked", LoggedOut: "logged_out",
 	LoginFailed: "login_failed",
+	KeptAlive:   "kept_alive",
 }
 
 // String returns the kind as a word in snake case, for logs and metrics.
@@ -62,6 +65,8 @@ type Event struct {
 	Duration   time.Duration // how long it took
 	Generation uint64        // of the grant, after what happened
 	Err        error         // nil if all went well
+
+	Done, Total int // of a KeptAlive: grants that were looked at, and how many there are
 }
 
 // LogValue returns the event as a group of attributes.
@@ -73,6 +78,9 @@ func (e Event) LogValue() slog.Value {
 		slog.String("account", e.Key.Account),
 		slog.Duration("duration", e.Duration),
 		slog.Uint64("generation", e.Generation),
+	}
+	if e.Kind == KeptAlive {
+		attrs = append(attrs, slog.Int("done", e.Done), slog.Int("total", e.Total))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))

@@ -49,11 +49,19 @@ func renewed(rec *record.Record, n uint64, a *tokenendpoint.Answer, started time
 // the request, so that it is never later than the server's idea of it.
 func receive(rec *record.Record, a *tokenendpoint.Answer, started time.Time) {
 	started = started.UTC().Round(0)
+	before, elapsed := rec.RefreshExpiry, started.Sub(rec.Renewed)
 	if a.RefreshToken != "" && a.RefreshToken != rec.RefreshToken { // else the old one stays (RFC 6749 section 6)
 		rec.RefreshToken, rec.RefreshExpiry = a.RefreshToken, time.Time{}
 	}
 	if a.RefreshLifetime > 0 {
 		rec.RefreshExpiry = started.Add(a.RefreshLifetime)
+		// A server that limits the whole grant promises each refresh token no more
+		// than what is left of it: the end does not move on with time.
+		if !before.IsZero() && elapsed > 10*time.Second && rec.RefreshExpiry.Sub(before) < elapsed*3/4 {
+			rec.GrantExpiry = rec.RefreshExpiry
+		} else if started.After(rec.GrantExpiry) {
+			rec.GrantExpiry = time.Time{} // it has not come to that
+		}
 	}
 	if a.AccessToken == "" {
 		return // only the refresh token could be used

@@ -42,6 +42,7 @@ func TestARenewalTakesOverWhatCameAndKeepsTheRest(t *testing.T) {
 			r.AccessToken, r.TokenType, r.RefreshToken = "at-5", "bearer", "rt-5"
 			r.Granted = []string{"read", "write"}
 			r.Lifetime, r.Expiry, r.RefreshExpiry = 2*time.Hour, began().UTC().Add(2*time.Hour), began().UTC().Add(time.Minute)
+			r.GrantExpiry = r.RefreshExpiry
 			r.Extra = map[string]json.RawMessage{"instance_url": raw(`"new"`), "team": raw(`1`), "x": raw(`[]`)}
 		}},
 		{"no refresh token, no scope, no lifetime", tokenendpoint.Answer{AccessToken: "at-5", TokenType: "Bearer"}, func(r *record.Record) {
@@ -55,6 +56,7 @@ func TestARenewalTakesOverWhatCameAndKeepsTheRest(t *testing.T) {
 		}},
 		{"nothing but a refresh token", tokenendpoint.Answer{RefreshToken: "rt-5", RefreshLifetime: time.Minute}, func(r *record.Record) {
 			r.RefreshToken, r.RefreshExpiry, r.Renewed = "rt-5", began().UTC().Add(time.Minute), before().Renewed
+			r.GrantExpiry = r.RefreshExpiry
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,5 +137,32 @@ func TestNewCopiesWhatItIsGiven(t *testing.T) {
 	cfg.Params["more"] = []string{"changed"}
 	if want := (Config{Scopes: []string{"openid"}, Params: map[string][]string{"resource": {"a", "b"}}}); !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
+	}
+}
+
+// Keycloak promises each refresh token its idle time, until the end of the session
+// is nearer than that.
+func TestTheEndOfAGrantIsSeenWhenItsRefreshTokensGetShorter(t *testing.T) {
+	rec := &record.Record{Grant: "g", RefreshToken: "rt"}
+	for i, c := range []struct {
+		after, lifetime time.Duration
+		end             time.Duration // of the grant, from the beginning; 0: not known
+	}{
+		{0, 30 * time.Minute, 0},
+		{20 * time.Minute, 30 * time.Minute, 0},
+		{40 * time.Minute, 30 * time.Minute, 0},
+		{50 * time.Minute, 25 * time.Minute, 75 * time.Minute},
+		{55 * time.Minute, 20 * time.Minute, 75 * time.Minute},
+		{55*time.Minute + time.Second, 20 * time.Minute, 75 * time.Minute}, // too soon to tell
+		{80 * time.Minute, 30 * time.Minute, 0},                            // it was another limit
+	} {
+		receive(rec, &tokenendpoint.Answer{AccessToken: "at", RefreshLifetime: c.lifetime}, began().Add(c.after))
+		want := time.Time{}
+		if c.end > 0 {
+			want = began().UTC().Add(c.end)
+		}
+		if !rec.GrantExpiry.Equal(want) {
+			t.Errorf("answer %d: the grant ends at %v, want %v", i, rec.GrantExpiry, want)
+		}
 	}
 }

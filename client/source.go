@@ -60,6 +60,7 @@ type want struct {
 	force    bool   // a renewal, whatever is kept (Refresh without a token)
 	rejected string // an access token other than this one (Refresh after a 401)
 	idle     bool   // nothing: it is renewed ahead of time
+	passing  bool   // nothing: it is kept alive, and need not be remembered
 }
 
 // A failure keeps callers from asking again what was just answered.
@@ -125,13 +126,9 @@ func (k *keeper) token(ctx context.Context) (*oauth2.Token, error) {
 	return got, err
 }
 
-// refresh returns a token other than the rejected one, or, without one, a token
+// refresh returns a token other than the rejected one, or, if w forces it, a token
 // that is newer than any before the call.
-func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.Token, error) {
-	w := want{force: rejected == nil}
-	if rejected != nil {
-		w.rejected = rejected.AccessToken
-	}
+func (k *keeper) refresh(ctx context.Context, w want) (*oauth2.Token, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, k.gaveUp(ctx, "token")
@@ -139,7 +136,7 @@ func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.T
 		now := time.Now()
 		k.mu.Lock()
 		s, f := k.current.Load(), k.flight
-		if rejected != nil && s.working(now) && s.token.AccessToken != w.rejected {
+		if !w.force && s.working(now) && s.token.AccessToken != w.rejected {
 			k.mu.Unlock()
 			return s.token, nil
 		}
@@ -163,7 +160,7 @@ func (k *keeper) refresh(ctx context.Context, rejected *oauth2.Token) (*oauth2.T
 		if err != nil {
 			return nil, err
 		}
-		if mine || f.renewed || rejected != nil && t.AccessToken != w.rejected {
+		if mine || f.renewed || !w.force && t.AccessToken != w.rejected {
 			return t, nil
 		}
 	}
@@ -213,11 +210,13 @@ func (f *flight) settle(rec *record.Record, err error) {
 		if err == nil {
 			f.snapshot = k.show(rec)
 			k.failed = failure{}
-			if f.snapshot != nil && !f.want.idle {
+			if f.snapshot != nil && !f.want.idle && !f.want.passing {
 				f.snapshot.used.Store(true)
 			}
 		}
-		k.schedule()
+		if !f.want.passing || k.timer != nil {
+			k.schedule()
+		}
 		k.mu.Unlock()
 		close(f.settled)
 	})

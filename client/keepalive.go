@@ -1,0 +1,195 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/tokenstore"
+)
+
+const (
+	// keepAlivePace is the mean time between two renewals of one KeepAlive.
+	keepAlivePace = 50 * time.Millisecond
+	// keepAliveAtOnce bounds the renewals that are under way.
+	keepAliveAtOnce = 8
+	// keepAlivePatience is how many renewals in a row may fail before the server,
+	// or the store, is left alone.
+	keepAlivePatience = 10
+	// keepAliveNews is how often the progress is told.
+	keepAliveNews = 5 * time.Second
+)
+
+// KeepAlive renews the grants that would end because nobody uses them. It walks
+// the store, which must be a tokenstore.Lister, and renews each grant that was not
+// renewed for maxIdle, or whose refresh token has lived through half of what the
+// server gave it (refresh_token_expires_in, refresh_expires_in). A maxIdle of zero
+// leaves it to what the server said. Run it as often as once in half of the
+// shortest idle lifetime: every night, say.
+//
+// It may run on every machine at once: a grant that another one renews is not
+// renewed again. It begins about twenty renewals a second, with jitter, and slows
+// down for as long as the server says (Retry-After). Events tell of each renewal
+// and, as KeptAlive, of the progress.
+//
+// A grant that the server declares dead is an event, LoginNeeded, and no error;
+// Accounts shows it, and foretells it by Status.GrantExpiry where the server lets it
+// be known. If other renewals fail, the walk goes on, and the error says how many; it is
+// Temporary, and another run makes up for it. After ten failures in a row, and when
+// ctx ends, the walk ends.
+func (c *Client) KeepAlive(ctx context.Context, maxIdle time.Duration) error {
+	keys, err := c.keys(ctx)
+	if err != nil {
+		return err
+	}
+	w := &walk{client: c, maxIdle: maxIdle, began: time.Now(), free: make(chan struct{}, keepAliveAtOnce)}
+	for _, err := range keys {
+		if err == nil { // else the walk tells
+			w.total++
+		}
+	}
+	var end error
+	for key, err := range keys {
+		if err == nil || key != (tokenstore.Key{}) {
+			err = w.visit(ctx, key)
+		}
+		if err != nil {
+			end = err
+			break
+		}
+	}
+	w.renewals.Wait()
+	w.tell(ctx)
+	return errors.Join(end, w.outcome())
+}
+
+// A walk is one run of KeepAlive.
+type walk struct {
+	client  *Client
+	maxIdle time.Duration
+	began   time.Time
+	told    time.Time
+	total   int
+	done    int
+
+	free     chan struct{} // a place for each renewal that is under way
+	renewals sync.WaitGroup
+
+	mu       sync.Mutex
+	failed   int
+	inARow   int
+	first    error
+	pause    time.Duration // what the server asks for
+	attempts int
+}
+
+// visit looks at one grant, and begins to renew it if it is due. Its error ends
+// the walk.
+func (w *walk) visit(ctx context.Context, key tokenstore.Key) error {
+	c := w.client
+	w.done++
+	if now := time.Now(); now.Sub(w.told) >= keepAliveNews {
+		w.told = now
+		w.tell(ctx)
+	}
+	if c.isClosing() {
+		return &Error{Op: "keep alive", Key: c.cfg.key(""), Err: ErrClosed}
+	}
+	v := newVault(&c.cfg, key)
+	rec, _, err := v.load(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return w.interrupted(ctx)
+	case err != nil: // what cannot be read may be another program's
+		w.count(&Error{Op: "load", Key: key, Temporary: !errors.Is(err, tokenstore.ErrUnreadable), Err: err})
+		return w.hopeless()
+	case !due(rec, w.maxIdle, time.Now()):
+		return nil
+	}
+	if err := w.wait(ctx); err != nil {
+		return err
+	}
+	w.renewals.Go(func() {
+		defer func() { <-w.free }()
+		_, err := c.keepers.find(c, key.Account).refresh(ctx, want{rejected: rec.AccessToken, passing: true})
+		w.count(err)
+	})
+	return w.hopeless()
+}
+
+// due tells whether nobody has used a grant for too long.
+func due(rec *record.Record, maxIdle time.Duration, now time.Time) bool {
+	if rec == nil || rec.RefreshToken == "" || rec.Refused != nil {
+		return false
+	}
+	idle := now.Sub(rec.Renewed)
+	return maxIdle > 0 && idle >= maxIdle || !rec.RefreshExpiry.IsZero() && idle >= rec.RefreshExpiry.Sub(rec.Renewed)/2
+}
+
+// wait keeps the pace, and waits for a place.
+func (w *walk) wait(ctx context.Context) error {
+	w.mu.Lock()
+	pause := keepAlivePace*4/5 + w.pause
+	w.pause = 0
+	w.mu.Unlock()
+	switch err := sleep(ctx, w.client.closing, jitter(pause)); {
+	case errors.Is(err, ErrClosed):
+		return &Error{Op: "keep alive", Key: w.client.cfg.key(""), Err: ErrClosed}
+	case err != nil:
+		return w.interrupted(ctx)
+	}
+	select {
+	case w.free <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return w.interrupted(ctx)
+	}
+}
+
+// count notes how a renewal ended.
+func (w *walk) count(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attempts++
+	if err == nil || errors.Is(err, ErrLoginRequired) {
+		w.inARow = 0
+		return
+	}
+	w.failed++
+	w.inARow++
+	if w.first == nil {
+		w.first = err
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		w.pause = max(w.pause, min(e.RetryAfter, maxBackOff))
+	}
+}
+
+// hopeless ends a walk on which nothing works any more.
+func (w *walk) hopeless() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.inARow < keepAlivePatience {
+		return nil
+	}
+	return &Error{Op: "keep alive", Key: w.client.cfg.key(""), Temporary: true, Err: fmt.Errorf("given up after %d failures in a row", w.inARow)}
+}
+
+func (w *walk) interrupted(ctx context.Context) error {
+	return &Error{Op: "keep alive", Key: w.client.cfg.key(""), Temporary: true, Err: fmt.Errorf("%d of %d grants were looked at: %w", w.done-1, w.total, ctx.Err())}
+}
+
+func (w *walk) outcome() error {
+	if w.failed == 0 {
+		return nil
+	}
+	return &Error{Op: "keep alive", Key: w.client.cfg.key(""), Temporary: true,
+		Err: fmt.Errorf("%d of %d grants that were due could not be renewed; the first: %w", w.failed, w.attempts, internal(w.first))}
+}
+
+func (w *walk) tell(ctx context.Context) {
+	w.client.emit(ctx, Event{Kind: KeptAlive, Key: w.client.cfg.key(""), Start: w.began, Duration: time.Since(w.began), Done: w.done, Total: max(w.total, w.done)})
+}
