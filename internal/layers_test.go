@@ -54,7 +54,8 @@ var reserved = []struct {
 	{"internal/record", []string{"client", "internal/sim/...", "internal/integration/..."},
 		"the format of a record is client's own, so that a new field never breaks a store; proofs look at it"},
 	{"internal/sim/...", []string{"internal/sim/..."}, "nothing is built on the simulation"},
-	{"internal/integration/...", []string{"internal/integration/..."}, "nothing is built on the integration tests"},
+	{"internal/integration/...", []string{"internal/integration/...", "internal/bench/..."},
+		"nothing is built on the integration tests, but for benchmarks that need the same databases and processes"},
 	{"internal/bench/...", []string{"internal/bench/..."}, "nothing is built on the benchmarks"},
 	{"client/clienttest", []string{"examples/...", "internal/sim/...", "internal/integration/...", "internal/bench/..."},
 		"a fake server has no place in a program"},
@@ -161,6 +162,7 @@ func TestTheRulesLetGoodPackagesPass(t *testing.T) {
 		"client/clienttest":     {"testing", module + "/client", module + "/internal/memhttp"},
 		"examples/quickstart":   {module + "/client/clienttest", module + "/tokenstore/filestore"},
 		"internal/integration":  {"testing", module + "/client", module + "/internal/memhttp"},
+		"internal/bench":        {"testing", module + "/internal/integration/lab"},
 		"internal/atomicfile/x": {module + "/internal/filelock"},
 	} {
 		if found := violations(pkg, imports); found != nil {

@@ -30,14 +30,20 @@ const programVariable = "REGRANT_LAB_PROGRAM"
 // processor, so more of them run at once than there are processors, unless
 // -parallel says how many.
 func Main(m *testing.M, programs map[string]Program) {
-	if name := os.Getenv(programVariable); name != "" {
-		os.Exit(runChild(name, programs[name]))
-	}
+	Run(programs)
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
 		_ = f.Value.Set("32")
 	}
 	os.Exit(m.Run())
+}
+
+// Run is for a main that is no test: in a process that [Start] has started it runs
+// the program and ends the process; otherwise it does nothing.
+func Run(programs map[string]Program) {
+	if name := os.Getenv(programVariable); name != "" {
+		os.Exit(runChild(name, programs[name]))
+	}
 }
 
 func runChild(name string, run Program) int {

@@ -1,0 +1,148 @@
+// Command bench measures regrant beside its peers, in one process and in turn,
+// and prints ratios: those hold on any machine, the times do not.
+//
+//	go run ./internal/bench            # everything, about ten minutes
+//	go run ./internal/bench -quick     # everything, smaller and less exact
+//	go run ./internal/bench -run token # the cases whose names match
+//	go run ./internal/bench -json      # for a program
+//
+// The same cases are Go benchmarks: go test -bench . ./internal/bench. What was
+// found is in internal/docs/performance.md.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/internal/integration/lab"
+)
+
+func main() {
+	lab.Run(programs())
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// programs are what the processes do that cases start.
+func programs() map[string]lab.Program { return map[string]lab.Program{} }
+
+// A benchCase is a row of the table of bars.
+type benchCase struct {
+	name  string
+	title string
+	run   func(testing.TB, *scale, *Report)
+
+	contenders func(testing.TB) []contender // nil: it is no race
+}
+
+func cases() []benchCase {
+	return []benchCase{
+		{"roundtrip", "Transport.RoundTrip over a base that does nothing, fresh token", roundTrip, transportContenders},
+		{"token", "Account.Token with a fresh token", freshToken, tokenContenders},
+	}
+}
+
+// A scale says how much is measured.
+type scale struct {
+	rounds int           // in which contenders take turns
+	slice  time.Duration // of each contender in each round
+}
+
+var (
+	full  = scale{rounds: 1000, slice: 2 * time.Millisecond}
+	quick = scale{rounds: 250, slice: time.Millisecond}
+)
+
+func run() error {
+	pattern := flag.String("run", "", "only the cases whose names match the `regexp`")
+	asJSON := flag.Bool("json", false, "print JSON")
+	isQuick := flag.Bool("quick", false, "measure less")
+	profile := flag.String("cpuprofile", "", "write a profile of the processor to `file`")
+	flag.Parse()
+	wanted, err := regexp.Compile(*pattern)
+	if err != nil {
+		return err
+	}
+	s := &full
+	if *isQuick {
+		s = &quick
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	if !*asJSON {
+		fmt.Printf("%s, %s/%s, GOMAXPROCS %d\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+	}
+	var reports []*Report
+	failed := false
+	for _, c := range cases() {
+		if !wanted.MatchString(c.name) {
+			continue
+		}
+		r := c.report(s)
+		failed = failed || r.Error != ""
+		reports = append(reports, r)
+		if !*asJSON {
+			r.print(os.Stdout)
+		}
+	}
+	if *asJSON {
+		if err := json.NewEncoder(os.Stdout).Encode(reports); err != nil {
+			return err
+		}
+	} else {
+		summary(reports)
+	}
+	if failed {
+		return errors.New("a case has failed")
+	}
+	return nil
+}
+
+// report runs the case, and tells what it has found, or how it failed.
+func (c benchCase) report(s *scale) *Report {
+	r := &Report{Case: c.name, Title: c.title}
+	began := time.Now()
+	skipped, err := perform(func(tb testing.TB) { c.run(tb, s, r) })
+	r.Skipped, r.Seconds = skipped, time.Since(began).Seconds()
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+// summary lists the bars that are not reached.
+func summary(reports []*Report) {
+	met, missed := 0, []string(nil)
+	for _, r := range reports {
+		for _, b := range r.Bars {
+			if b.Met {
+				met++
+			} else {
+				missed = append(missed, fmt.Sprintf("%s: %v", r.Case, b))
+			}
+		}
+	}
+	fmt.Printf("\n%d bars of %d are met.\n", met, met+len(missed))
+	for _, m := range missed {
+		fmt.Println(m)
+	}
+}
