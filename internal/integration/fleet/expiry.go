@@ -23,18 +23,18 @@ func SurvivesEveryExpiry(t *testing.T, open Open, place string) {
 	f.Expire()
 	began := time.Now()
 	for _, p := range all {
-		p.Send(work)
+		p.Send(Work)
 	}
 	for f.AS.RefreshCount() < expiries && time.Since(began) < time.Minute {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, p := range all {
-		p.Send(rest)
+		p.Send(Rest)
 	}
 	calls := 0
 	for _, p := range all {
-		var r report
-		if p.Receive(&r); !r.ok() {
+		var r Report
+		if p.Receive(&r); !r.OK() {
 			t.Errorf("process %d: %d calls, failures: %q", p.PID(), r.Calls, r.Failures)
 		}
 		calls += r.Calls

@@ -1,5 +1,5 @@
-// Package fleet lets many processes use one grant in a store that machines share,
-// whatever store it is: the tests of each store hand over how to open it.
+// Package fleet lets many processes use one grant in a store, whatever store it
+// is: the tests of each store hand over how to open it.
 package fleet
 
 import (
@@ -60,6 +60,14 @@ type Fleet struct {
 // New returns a Fleet whose user has logged in.
 func New(t testing.TB, open Open, place string, set func(*clienttest.Options)) *Fleet {
 	t.Helper()
+	f := NewWithoutLogin(t, open, place, set)
+	f.Login()
+	return f
+}
+
+// NewWithoutLogin returns a Fleet whose store is empty.
+func NewWithoutLogin(t testing.TB, open Open, place string, set func(*clienttest.Options)) *Fleet {
+	t.Helper()
 	as := clienttest.NewServer(t)
 	as.Set(set)
 	key := make([]byte, 32)
@@ -69,12 +77,16 @@ func New(t testing.TB, open Open, place string, set func(*clienttest.Options)) *
 	if f.direct, err = f.config.client(open); err != nil {
 		t.Fatal(err)
 	}
-	me := f.Join(f.direct.Store)
-	grant := client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return as.Grant(account), nil })
-	if err := me.Login(t.Context(), grant); err != nil {
-		t.Fatal(err)
-	}
 	return f
+}
+
+// Login logs in without a browser, in place of whatever is kept.
+func (f *Fleet) Login() {
+	f.t.Helper()
+	grant := client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return f.AS.Grant(account), nil })
+	if err := f.Join(f.direct.Store).Login(f.t.Context(), grant); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // Join returns the account as one more process has it, inside the test and over a
@@ -105,22 +117,48 @@ func (f *Fleet) StartMany(n int) []*lab.Process {
 		all[i] = lab.Start(f.t, program, f.config)
 	}
 	for _, p := range all {
-		p.Send(rest)
-		p.Receive(new(report))
+		f.Tell(p, Rest)
 	}
 	return all
+}
+
+// Tell lets a process do something, and returns what came of it.
+func (f *Fleet) Tell(p *lab.Process, o Order) Report {
+	f.t.Helper()
+	var r Report
+	p.Send(o)
+	p.Receive(&r)
+	return r
 }
 
 // Expire waits until the access token that is stored has ended.
 func (f *Fleet) Expire() {
 	f.t.Helper()
-	time.Sleep(time.Until(f.stored().Expiry) + 50*time.Millisecond)
+	time.Sleep(time.Until(f.Stored().Expiry) + 50*time.Millisecond)
 }
 
-// stored returns what lies in the store.
-func (f *Fleet) stored() *record.Record {
+// Key returns the key of the grant.
+func (f *Fleet) Key() tokenstore.Key {
+	return tokenstore.Key{Issuer: f.config.Issuer, ClientID: clienttest.PublicClient, Account: account}
+}
+
+// Store returns the store as the test itself has opened it.
+func (f *Fleet) Store() tokenstore.Store { return f.direct.Store }
+
+// Version returns the version of what lies in the store.
+func (f *Fleet) Version() tokenstore.Version {
 	f.t.Helper()
-	key := tokenstore.Key{Issuer: f.config.Issuer, ClientID: clienttest.PublicClient, Account: account}
+	_, v, err := f.direct.Store.Load(f.t.Context(), f.Key())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+// Stored returns what lies in the store.
+func (f *Fleet) Stored() *record.Record {
+	f.t.Helper()
+	key := f.Key()
 	data, _, err := f.direct.Store.Load(f.t.Context(), key)
 	if err != nil {
 		f.t.Fatal(err)
@@ -135,9 +173,9 @@ func (f *Fleet) stored() *record.Record {
 	return rec
 }
 
-// NothingIsLost checks that nobody was logged out or asked to log in again, and
-// that the refresh token in the store is one that the server would take.
-func (f *Fleet) NothingIsLost() {
+// NobodyIsLoggedOut checks that the user was not asked to log in again, and that
+// the grant lives.
+func (f *Fleet) NobodyIsLoggedOut() {
 	f.t.Helper()
 	if n := f.AS.Requests(clienttest.AuthorizePath); n != 0 {
 		f.t.Errorf("the user was asked to log in %d times", n)
@@ -145,7 +183,17 @@ func (f *Fleet) NothingIsLost() {
 	if n := f.AS.Reused(); n != 0 {
 		f.t.Errorf("%d refresh tokens were refused as reused", n)
 	}
-	if f.stored().RefreshToken != f.AS.LiveRefreshToken(account) {
+	if !f.AS.FamilyAlive(account) {
+		f.t.Error("the grant has ended")
+	}
+}
+
+// NothingIsLost checks that nobody is logged out, and that the refresh token in
+// the store is one that the server would take.
+func (f *Fleet) NothingIsLost() {
+	f.t.Helper()
+	f.NobodyIsLoggedOut()
+	if f.Stored().RefreshToken != f.AS.LiveRefreshToken(account) {
 		f.t.Error("the refresh token that is stored is not the newest that lives")
 	}
 }

@@ -31,7 +31,7 @@ func SurvivesAStoppedHolder(t *testing.T, open Open, place func() string) {
 
 			f.Expire()
 			h := hold(f.AS)
-			holder.Send(call)
+			holder.Send(Call)
 			select {
 			case <-h.Arrived():
 			case <-time.After(10 * time.Second):
@@ -44,12 +44,12 @@ func SurvivesAStoppedHolder(t *testing.T, open Open, place func() string) {
 
 			answered := func(p *lab.Process, when string) {
 				t.Helper()
-				var r report
-				if p.Receive(&r); !r.ok() {
+				var r Report
+				if p.Receive(&r); !r.OK() {
 					t.Errorf("%s: %q", when, r.Failures)
 				}
 			}
-			other.Send(call)
+			other.Send(Call)
 			answered(other, "the other process, while the holder stands still")
 			const lease = 15 * time.Second // of the holder
 			took := time.Since(stopped)
@@ -63,7 +63,7 @@ func SurvivesAStoppedHolder(t *testing.T, open Open, place func() string) {
 			answered(holder, "the holder, when it wakes")
 			f.Expire()
 			for _, p := range []*lab.Process{holder, other} {
-				p.Send(call)
+				p.Send(Call)
 				answered(p, "afterwards")
 			}
 			f.NothingIsLost()

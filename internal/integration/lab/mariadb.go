@@ -16,6 +16,6 @@ func StartMariaDB(t testing.TB) (socket string) {
 	d.place(t)
 	data, socket := filepath.Join(d.dir, "data"), filepath.Join(d.dir, "socket")
 	d.run(t, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal")
-	d.serve(t, mariadbd, "--no-defaults", "--datadir="+data, "--socket="+socket, "--skip-networking")
+	d.serve(t, mariadbd, "--no-defaults", "--datadir="+data, "--socket="+socket, "--skip-networking", "--max-connections=500") // of many processes
 	return socket
 }

@@ -18,6 +18,6 @@ func StartPostgreSQL(t testing.TB) (socket string) {
 	d.place(t)
 	data := filepath.Join(d.dir, "data")
 	d.run(t, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync")
-	d.serve(t, postgres, "-D", data, "-k", d.dir, "-h", "")
+	d.serve(t, postgres, "-D", data, "-k", d.dir, "-h", "", "-N", "500") // connections, of many processes
 	return filepath.Join(d.dir, ".s.PGSQL.5432")
 }

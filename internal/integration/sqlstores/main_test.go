@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"github.com/regrant/regrant/internal/integration/crash"
 	"github.com/regrant/regrant/internal/integration/fleet"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) {
 	programs := fleet.Programs(openPlace)
 	programs[migrator] = migrate
 	_ = mysql.SetLogger(&mysql.NopLogger{}) // it tells of every cut connection
+	_ = flag.Set("test.parallel", "100")    // unless the command line says otherwise: they wait for leases
 	lab.Main(m, programs)
 }
 
@@ -131,14 +134,16 @@ func startMariaDB(t testing.TB) *database {
 	return &database{sqlstore.MySQL, "unix", lab.StartMariaDB(t), dsn}
 }
 
-func startSQLite(t testing.TB) *database {
+func startSQLite(t testing.TB) *database { return sqliteIn(t.TempDir()) }
+
+func sqliteIn(dir string) *database {
 	dsn := func(_, file string, options ...string) string {
 		if len(options) == 0 {
 			options = []string{"_pragma=journal_mode(WAL)"}
 		}
 		return "file:" + file + "?" + strings.Join(append([]string{"_pragma=busy_timeout(10000)"}, options...), "&")
 	}
-	return &database{sqlstore.SQLite, "", filepath.Join(t.TempDir(), "grants.db"), dsn}
+	return &database{sqlstore.SQLite, "", filepath.Join(dir, "grants.db"), dsn}
 }
 
 // All tests of a database are under its name, so that it is started once.
@@ -173,6 +178,17 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// store is put to the proof of processes that die. Many share a server, but few a
+// file, which knows one writer at a time.
+func (d *database) store() crash.Store {
+	return crash.Store{Open: openPlace, Place: func(t testing.TB) string {
+		if d.dialect == sqlstore.SQLite {
+			d = startSQLite(t)
+		}
+		return d.newTable(t).String()
+	}}
+}
+
 // keepsItsPromises runs the tests that are the same for all databases.
 func (d *database) keepsItsPromises(t *testing.T) {
 	t.Run("the contract is kept", func(t *testing.T) { d.contract(t, d.newTable(t)) })
@@ -192,6 +208,15 @@ func (d *database) keepsItsPromises(t *testing.T) {
 	})
 	t.Run("a holder that is stopped past its lease logs nobody out", func(t *testing.T) {
 		t.Parallel()
-		fleet.SurvivesAStoppedHolder(t, openPlace, func() string { return d.newTable(t).String() })
+		d.store().SurvivesAStoppedHolder(t)
+	})
+	t.Run("killing the holder costs no login at a server with a grace period", func(t *testing.T) {
+		t.Parallel()
+		d.store().SurvivesKills(t)
+	})
+	t.Run("nothing but its answer and its save is between a commit and its record", d.store().NothingElseIsInTheWindow)
+	t.Run("killing the holder loses a grant only with its answer", func(t *testing.T) {
+		t.Parallel()
+		d.store().LosesOnlyTheUnavoidable(t)
 	})
 }
