@@ -65,7 +65,9 @@ func (d Disk) SurvivesAReadOnlyDirectory(t *testing.T) {
 func (d Disk) SpendsNothingInAReadOnlyDirectory(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	f := fleet.New(t, d.Open, d.Place(t, dir), func(o *clienttest.Options) { o.AccessTokenLifetime = 3 * time.Second })
+	f := fleet.NewWithoutLogin(t, d.Open, d.Place(t, dir), func(*clienttest.Options) {})
+	f.RenewAfter(time.Second)
+	f.Login()
 	p := f.Start()
 	f.Expire()
 	writable := lab.ReadOnly(t, dir)
@@ -90,9 +92,11 @@ func (d Disk) SpendsNothingInAReadOnlyDirectory(t *testing.T) {
 // one that lives, at a server that ends the grant if the old one comes again.
 func (d Disk) survives(t *testing.T, dir string, says []string, begin func(...*lab.Process) (end func())) {
 	t.Helper()
-	f := fleet.New(t, d.Open, d.Place(t, dir), func(o *clienttest.Options) { o.AccessTokenLifetime = 3 * time.Second })
+	f := fleet.NewWithoutLogin(t, d.Open, d.Place(t, dir), func(*clienttest.Options) {})
+	f.RenewAfter(time.Second)
+	f.Login()
+	f.RenewAfter(10 * time.Minute)
 	holder, other := f.Start(), f.Start()
-	f.AS.Set(func(o *clienttest.Options) { o.AccessTokenLifetime = 10 * time.Minute })
 	f.Expire()
 	before := f.Stored()
 

@@ -79,7 +79,7 @@ func (s Store) kill(t *testing.T, servers []server, n int, each func(*lane, *fal
 		all        tally
 		aims       = aims()
 		shot, hits atomic.Int64
-		lanes      = min(max(len(servers), n/3), 40)
+		lanes      = min(max(len(servers), n/3), 16)
 	)
 	t.Run("lanes", func(t *testing.T) {
 		for i := range lanes {

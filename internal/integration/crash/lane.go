@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regrant/regrant/client/clienttest"
 	"github.com/regrant/regrant/internal/integration/fleet"
 	"github.com/regrant/regrant/internal/integration/lab"
 )
@@ -21,14 +20,12 @@ type lane struct {
 	whole   time.Duration // how long a renewal takes; kills too early and too late correct it
 }
 
-// newLane starts a lane. Access tokens live for three seconds: each call after a
-// pause renews, and a machine that is busy for a second makes no difference.
+// newLane starts a lane, whose grant is to be renewed after a second.
 func (s Store) newLane(t testing.TB, server server) *lane {
 	t.Helper()
-	l := &lane{t: t, whole: 10 * time.Millisecond, f: fleet.New(t, s.Open, s.Place(t), func(o *clienttest.Options) {
-		o.AccessTokenLifetime = 3 * time.Second
-		server.set(o)
-	})}
+	l := &lane{t: t, whole: 10 * time.Millisecond, f: fleet.NewWithoutLogin(t, s.Open, s.Place(t), server.set)}
+	l.f.RenewAfter(time.Second)
+	l.f.Login()
 	l.holder, l.next = l.f.Start(), l.f.Start()
 	return l
 }

@@ -52,8 +52,9 @@ func (c config) client(open Open) (client.Config, error) {
 type Fleet struct {
 	AS *clienttest.Server
 
-	t      testing.TB
-	config config
+	t        testing.TB
+	config   config
+	lifetime time.Duration // of access tokens, as clients are told; 0: as it is
 	direct client.Config // how the test itself sees the store
 }
 
@@ -83,10 +84,31 @@ func NewWithoutLogin(t testing.TB, open Open, place string, set func(*clienttest
 // Login logs in without a browser, in place of whatever is kept.
 func (f *Fleet) Login() {
 	f.t.Helper()
-	grant := client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return f.AS.Grant(account), nil })
+	grant := client.FlowFunc(func(context.Context) (*oauth2.Token, error) {
+		token := f.AS.Grant(account)
+		if f.lifetime > 0 {
+			token.Expiry = time.Now().Add(f.lifetime)
+		}
+		return token, nil
+	})
 	if err := f.Join(f.direct.Store).Login(f.t.Context(), grant); err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// RenewAfter lets clients believe that the access tokens that they get from now on
+// end after d. The API takes them for longer, so that a machine that is slow makes
+// no difference.
+func (f *Fleet) RenewAfter(d time.Duration) {
+	f.lifetime = d
+	f.AS.Set(func(o *clienttest.Options) {
+		o.AccessTokenLifetime = time.Hour
+		o.Tamper = func(_ clienttest.Exchange, answer map[string]any) {
+			if _, ok := answer["expires_in"]; ok {
+				answer["expires_in"] = int(d.Seconds())
+			}
+		}
+	})
 }
 
 // Join returns the account as one more process has it, inside the test and over a
