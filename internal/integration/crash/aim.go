@@ -53,7 +53,7 @@ func (l *lane) declared() (wait func()) {
 	before := l.f.Version()
 	return func() {
 		for began := time.Now(); l.f.Version() == before && time.Since(began) < patience; {
-			pause(100 * time.Microsecond)
+			pause(time.Millisecond)
 		}
 	}
 }

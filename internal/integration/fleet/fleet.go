@@ -55,7 +55,7 @@ type Fleet struct {
 	t        testing.TB
 	config   config
 	lifetime time.Duration // of access tokens, as clients are told; 0: as it is
-	direct client.Config // how the test itself sees the store
+	direct   client.Config // how the test itself sees the store
 }
 
 // New returns a Fleet whose user has logged in.
