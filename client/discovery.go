@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/regrant/regrant/internal/printable"
 	"github.com/regrant/regrant/internal/secureurl"
+	"github.com/regrant/regrant/internal/tokenendpoint"
 )
 
 // A server is what is known about the authorization server.
@@ -256,8 +256,7 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode >= 400 {
 		_ = resp.Body.Close()
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, &statusError{resp.StatusCode, time.Duration(max(0, min(seconds, 3600))) * time.Second}
+		return nil, &statusError{resp.StatusCode, tokenendpoint.RetryAfter(resp.Header, time.Now())}
 	}
 	resp.Body = &limitedBody{resp.Body, metadataMaxBody}
 	return resp, nil

@@ -80,18 +80,22 @@ func TestDiscoveryIsSharedAndKept(t *testing.T) {
 }
 
 func TestAFailedDiscoveryIsTriedAgain(t *testing.T) {
-	inBubble(t, func(t *testing.T, as *clienttest.Server) {
-		as.FailNext(clienttest.DiscoveryPath, clienttest.Fault{Status: 503, Header: http.Header{"Retry-After": {"7"}}}, 1)
-		c := discovering(t, as.Config())
-		err := c.Discover(t.Context())
-		wantNoDiscovery(t, err, true, "503")
-		if e, _ := errors.AsType[*client.Error](err); e.RetryAfter != 7*time.Second {
-			t.Errorf("RetryAfter %v, want 7s", e.RetryAfter)
-		}
-		if err := c.Discover(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
+	for retryAfter, want := range map[string]time.Duration{
+		"7": 7 * time.Second, "Sat, 01 Jan 2000 00:00:09 GMT": 9 * time.Second, "99999999999999999999": time.Hour, "soon": 0,
+	} {
+		inBubble(t, func(t *testing.T, as *clienttest.Server) {
+			as.FailNext(clienttest.DiscoveryPath, clienttest.Fault{Status: 503, Header: http.Header{"Retry-After": {retryAfter}}}, 1)
+			c := discovering(t, as.Config())
+			err := c.Discover(t.Context())
+			wantNoDiscovery(t, err, true, "503")
+			if e, _ := errors.AsType[*client.Error](err); e.RetryAfter != want {
+				t.Errorf("after %q RetryAfter is %v, want %v", retryAfter, e.RetryAfter, want)
+			}
+			if err := c.Discover(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // RFC 8414 section 3.3, OpenID Connect Discovery section 4.3.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -72,18 +74,37 @@ func TestKeysMatchFieldByField(t *testing.T) {
 	}
 }
 
-// FuzzKeyString: two keys have one name only if they are one key.
+// FuzzKeyString: the key can be read back from its name, whatever it holds; so no
+// two keys have one name (a function with a left inverse is injective). And no
+// text but the name is read as the key.
 func FuzzKeyString(f *testing.F) {
-	f.Add("a", "bc", "d", "ab", "c", "d")
-	f.Add("1:a,", "b", "c", "", "1:a,1:b", "c")
-	f.Add("", "", "", "0:,", "", "")
-	f.Fuzz(func(t *testing.T, i1, c1, a1, i2, c2, a2 string) {
-		k1 := tokenstore.Key{Issuer: i1, ClientID: c1, Account: a1}
-		k2 := tokenstore.Key{Issuer: i2, ClientID: c2, Account: a2}
-		if (k1.String() == k2.String()) != (k1 == k2) {
-			t.Errorf("%q and %q: %q and %q", k1, k2, k1.String(), k2.String())
+	f.Add("https://accounts.google.com", "backend", "alice", "")
+	f.Add("https://login.microsoftonline.com/{tenantid}/v2.0", "9f1c", "é\u2028", "regrant:1:a,1:b,1:c,")
+	f.Add("1:a,", "b", "c", "regrant:4:1:a,,1:b,1:c,")
+	f.Add("", "0:,", "\xff\x00", "regrant:0:,00:,+0:,")
+	f.Fuzz(func(t *testing.T, issuer, clientID, account, name string) {
+		key := tokenstore.Key{Issuer: issuer, ClientID: clientID, Account: account}
+		if back, ok := readName(key.String()); !ok || back != key {
+			t.Errorf("%q is read back as %+v, %v", key.String(), back, ok)
+		}
+		if read, ok := readName(name); ok && read.String() != name {
+			t.Errorf("%q and %q are both names of %+v", name, read.String(), read)
 		}
 	})
+}
+
+// readName reads the fields out of the name of a key.
+func readName(name string) (key tokenstore.Key, ok bool) {
+	rest, ok := strings.CutPrefix(name, "regrant:")
+	for _, field := range []*string{&key.Issuer, &key.ClientID, &key.Account} {
+		length, after, found := strings.Cut(rest, ":")
+		n, err := strconv.Atoi(length)
+		if !ok || !found || err != nil || strconv.Itoa(n) != length || n < 0 || n >= len(after) || after[n] != ',' {
+			return tokenstore.Key{}, false
+		}
+		*field, rest = after[:n], after[n+1:]
+	}
+	return key, rest == ""
 }
 
 // TestTheNameOfAKeyStaysWhatItIs fails if String changes: seals and file names

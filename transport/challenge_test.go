@@ -119,14 +119,17 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// Challenges reads any line without panicking, returns no more than it was
-// given, and reads the same again from what it returned, written properly.
+// FuzzChallenges: whatever is in the header, what is read from it is no longer
+// than it, and reads the same again when it is written as RFC 9110 wants it.
 // Nothing inside a quoted value ends that value.
 func FuzzChallenges(f *testing.F) {
 	for _, seed := range []string{
 		"", "Bearer", `Bearer error="invalid_token", scope="a b"`, `Basic realm="a", Bearer error="x", DPoP algs="ES256"`,
 		"Negotiate YII+/a==, NTLM", "A b=, C d=e", `Bearer error_description="a, \"b\", Basic realm=\"c\\"`, `Bearer error="x`,
 		`Bearer, error = x scope=y`, `{"error": "x"}`, `="", ,a=b`, "A b c=d, e", `", error="insufficient_scope`, `\`,
+		`DPoP error="use_dpop_nonce", error_description="Resource server requires nonce in DPoP proof", algs="ES256 PS256"`,
+		`Bearer error="insufficient_user_authentication", acr_values="urn:mfa", max_age="5"`,
+		`Bearer resource_metadata="https://mcp.example/.well-known/oauth-protected-resource", Bearer resource_metadata="https://evil.example"`,
 	} {
 		f.Add(seed)
 	}

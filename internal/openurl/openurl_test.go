@@ -3,6 +3,8 @@ package openurl
 import (
 	"strings"
 	"testing"
+
+	"github.com/regrant/regrant/internal/canary"
 )
 
 func TestWhatIsNotAWebPageIsRefusedBeforeAnythingStarts(t *testing.T) {
@@ -44,14 +46,19 @@ func TestWhatIsNotAWebPageIsRefusedBeforeAnythingStarts(t *testing.T) {
 	}
 }
 
-// Whatever is accepted is one word of printable ASCII that begins with the
-// scheme of a web page.
+// FuzzCheck: whatever is accepted is one word of printable ASCII that begins with
+// the scheme of a web page, and no error repeats any of the URL.
 func FuzzCheck(f *testing.F) {
-	f.Add("https://example.com/authorize?client_id=a&state=b")
-	f.Add("http://[::1]:8080/")
-	f.Add("-x")
-	f.Add("https://a\n")
-	f.Fuzz(func(t *testing.T, raw string) {
+	for _, raw := range []string{
+		"https://example.com/authorize?client_id=a&state=b", "http://[::1]:8080/", "-x", "https://a\n", "HTTPS://a", "https:\\\\a",
+		"file:///etc/passwd", "ms-msdt:/id", "https://a\" calc.exe \"", "https://a/%zz",
+	} {
+		f.Add(raw, uint(8))
+	}
+	f.Fuzz(func(t *testing.T, raw string, at uint) {
+		if err := check(canary.Plant(raw, at)); err != nil && canary.Shown(err) != "" {
+			t.Fatalf("the error repeats the URL: %v", err)
+		}
 		if check(raw) != nil {
 			return
 		}

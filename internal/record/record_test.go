@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regrant/regrant/internal/canary"
 	"github.com/regrant/regrant/internal/record"
 )
 
@@ -226,17 +227,27 @@ func TestRecordsAreOfOneGrantByItsName(t *testing.T) {
 }
 
 // FuzzDecode: any bytes are a record or one of the three errors, which quote
-// nothing; and what opened is written and opens again as it was.
+// nothing of them; and what opened is written, opens again as it was, and is
+// written the second time as it was the first.
 func FuzzDecode(f *testing.F) {
 	good, err := full().Encode(key)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good, key)
-	f.Add(good[:100], key)
-	f.Add([]byte(`{"format":2}`), key)
-	f.Add([]byte(`{"format":1,"key":"k","grant":"g","extra":{"a":1e999}}`), "k")
-	f.Fuzz(func(t *testing.T, data []byte, key string) {
+	f.Add(good, key, uint(0))
+	f.Add(good[:100], key, uint(90))
+	for _, data := range []string{
+		`{"format":2}`, `null`, `{"format":1,"key":"k","grant":"g","extra":{"a":1e999}}`,
+		`{"format":1,"key":"k","grant":"g","logged_in":"9999-12-31T23:59:59.999999999-23:59","renewed":"0000-01-01T00:00:00+23:59"}`,
+		`{"format":1,"key":"k","Grant":"g","grant":"h","extra":{"\u003c":"<&>\u2028","a":[ 1 ]},"extra":{"b":null}}`,
+		`{"format":1,"key":"k","grant":"g","generation":18446744073709551615,"lifetime":9223372036854775807,"intent":{"id":"x","lease":0},"intent":null}`,
+	} {
+		f.Add([]byte(data), "k", uint(30))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, key string, at uint) {
+		if _, err := record.Decode([]byte(canary.Plant(string(data), at)), key); err != nil && canary.Shown(err) != "" {
+			t.Errorf("the error repeats the record: %v", err)
+		}
 		r, err := record.Decode(data, key)
 		if err != nil {
 			if r != nil || !errors.Is(err, record.ErrDamaged) && !errors.Is(err, record.ErrMoved) && !errors.Is(err, record.ErrNewer) {
@@ -244,15 +255,18 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		again, err := r.Encode(key)
+		first, err := r.Encode(key)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		r2, err := record.Decode(again, key)
+		again, err := record.Decode(first, key)
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}
-		if a, b := show(r), show(r2); a != b {
+		if second, err := again.Encode(key); err != nil || !bytes.Equal(first, second) {
+			t.Errorf("written as %s\nand then %s, %v", first, second, err)
+		}
+		if a, b := show(r), show(again); a != b {
 			t.Errorf("read %s\nthen %s", a, b)
 		}
 	})

@@ -206,11 +206,7 @@ func TestWhatEarlierVersionsSealedOpens(t *testing.T) {
 		b []byte
 	}{
 		"format 1": {keys(t, goldenKey()), golden1()},
-		"format 2": {passphrase(t, "correct horse battery staple"), unhex(
-			"72656772616e7402465681c4350cab857f24ce10cffe0ef0177b9a4446d3475a" +
-				"b5fc30b6a28f12ba9851162975b8827d03eb0a5115f643cb5f0bf271bfb7e641" +
-				"5e37b4f9ca682923344185aa92e1cbe4daa97c9b43fbf4d90e0929d8c7dbd6dd" +
-				"dc947b")},
+		"format 2": {passphrase(t, goldenPassphrase), golden2()},
 	} {
 		t.Run(name, func(t *testing.T) { opens(t, c.s, c.b, "its key", "a grant") })
 	}
@@ -228,6 +224,15 @@ func golden1() []byte {
 	return unhex("72656772616e7401d1cb6dc20e7317f6bf6a0b0c470a93f35202802d379fd6d4" +
 		"88bf98b6cc5e1afe962bb0f73ef7a092449b4302dfd0b7c813e6421430e2ca38" +
 		"e78fa4a139917400bd5d588e6673b300603cdb")
+}
+
+const goldenPassphrase = "correct horse battery staple"
+
+func golden2() []byte {
+	return unhex("72656772616e7402465681c4350cab857f24ce10cffe0ef0177b9a4446d3475a" +
+		"b5fc30b6a28f12ba9851162975b8827d03eb0a5115f643cb5f0bf271bfb7e641" +
+		"5e37b4f9ca682923344185aa92e1cbe4daa97c9b43fbf4d90e0929d8c7dbd6dd" +
+		"dc947b")
 }
 
 func unhex(s string) []byte {

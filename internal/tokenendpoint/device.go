@@ -28,7 +28,7 @@ func Device(ctx context.Context, base http.RoundTripper, endpoint string, form u
 	if err != nil {
 		return nil, err
 	}
-	e := &Error{Status: status, RetryAfter: retryAfter(head, time.Now()), secrets: secretsOf(form, header)}
+	e := &Error{Status: status, RetryAfter: RetryAfter(head, time.Now()), secrets: secretsOf(form, header)}
 	m, err := parseMembers(head.Get("Content-Type"), body)
 	switch {
 	case err != nil || status/100 != 2:

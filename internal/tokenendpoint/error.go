@@ -178,17 +178,17 @@ func (e *Error) describe(m members) {
 // maxRetryAfter bounds how long a server can send us away.
 const maxRetryAfter = time.Hour
 
-// retryAfter reads both forms of RFC 9110 section 10.2.3.
-func retryAfter(head http.Header, now time.Time) time.Duration {
+// RetryAfter reads both forms of RFC 9110 section 10.2.3: at most an hour, and 0
+// if head does not say, or nothing that can be read.
+func RetryAfter(head http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(head.Get("Retry-After"))
 	if value == "" {
 		return 0
 	}
 	var d time.Duration
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest there is, if it is larger
 		d = time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
-	} else if errors.Is(err, strconv.ErrRange) {
-		d = maxRetryAfter
 	} else if when, err := http.ParseTime(value); err == nil {
 		d = when.Sub(now)
 	}

@@ -35,7 +35,7 @@ func Post(ctx context.Context, base http.RoundTripper, endpoint string, form url
 	if err != nil {
 		return nil, err
 	}
-	e := &Error{Status: status, RetryAfter: retryAfter(head, time.Now()), secrets: secretsOf(form, header)}
+	e := &Error{Status: status, RetryAfter: RetryAfter(head, time.Now()), secrets: secretsOf(form, header)}
 	m, err := parseMembers(head.Get("Content-Type"), body)
 	if err != nil {
 		return nil, e.without(m, body, err)
@@ -107,7 +107,7 @@ func Send(ctx context.Context, base http.RoundTripper, endpoint string, form url
 	if err != nil {
 		e := &Error{
 			Outcome: outcomeOf(resp.StatusCode), Status: resp.StatusCode,
-			RetryAfter: retryAfter(resp.Header, time.Now()), secrets: secretsOf(form, header),
+			RetryAfter: RetryAfter(resp.Header, time.Now()), secrets: secretsOf(form, header),
 		}
 		e.caused(ctx, err)
 		return 0, nil, nil, e

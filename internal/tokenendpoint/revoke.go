@@ -22,7 +22,7 @@ func Revoke(ctx context.Context, base http.RoundTripper, endpoint string, form u
 	if err != nil {
 		return err
 	}
-	e := &Error{Status: status, RetryAfter: retryAfter(head, time.Now()), secrets: secretsOf(form, header)}
+	e := &Error{Status: status, RetryAfter: RetryAfter(head, time.Now()), secrets: secretsOf(form, header)}
 	m, err := parseMembers(head.Get("Content-Type"), body)
 	return e.without(m, body, err)
 }
