@@ -214,7 +214,7 @@ func (s *Store) read(ctx context.Context, dir *os.Root, name string) (file, erro
 		return file{}, s.in(err)
 	}
 	f, err := decode(content, more)
-	if f.key != (tokenstore.Key{}) && nameOf(f.key) != name {
+	if told := err == nil || f.key != (tokenstore.Key{}); told && nameOf(f.key) != name {
 		f, err = file{}, errors.New("it is the file of another grant, moved here: give it its own name back")
 	}
 	if err != nil {
