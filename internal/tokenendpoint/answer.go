@@ -84,7 +84,10 @@ func (m members) present(name string) bool {
 // is used for "does not expire" by some servers and would mean a renewal for
 // every call if it were believed.
 func (m members) seconds(name string) time.Duration {
-	raw := strings.Trim(string(m[name]), `"`)
+	raw := m.text(name)
+	if raw == "" {
+		raw = string(m[name])
+	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(raw), 64)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(n), n <= 0:
