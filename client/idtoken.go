@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -214,7 +215,7 @@ func checkType(raw string) error {
 	var header struct {
 		Type string `json:"typ"`
 	}
-	if err != nil || json.Unmarshal(data, &header) != nil {
+	if err != nil || exactly(data, &header) != nil {
 		return errors.New("the ID token is not a JWT")
 	}
 	if t := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); t != "" && t != "jwt" {
@@ -247,12 +248,30 @@ func identityOf(raw string) (*record.Identity, error) {
 		IssuedAt number   `json:"iat"`
 		AuthTime number   `json:"auth_time"`
 	}
-	if json.Unmarshal(data, &claims) != nil {
+	if exactly(data, &claims) != nil {
 		return nil, errors.New("the ID token's claims are malformed")
 	}
 	id := claims.Identity
 	id.Audience, id.IssuedAt, id.AuthTime = claims.Audience, claims.IssuedAt.seconds(), claims.AuthTime.seconds()
 	return &id, nil
+}
+
+// exactly reads an object into a struct whose members have names of lower-case
+// letters and "_". Unlike encoding/json, which takes "Sub" for "sub", it compares
+// names exactly (RFC 7519 section 7.3): some servers let users add claims.
+func exactly(data []byte, v any) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool {
+		return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != ""
+	})
+	data, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
 }
 
 // audience is a string or an array of strings (RFC 7519 section 4.1.3).
@@ -286,7 +305,7 @@ func (v *idVerifier) tenantIssuer(raw string) (string, error) {
 	var claims struct {
 		Tenant string `json:"tid"`
 	}
-	if json.Unmarshal(data, &claims) != nil || claims.Tenant == "" {
+	if exactly(data, &claims) != nil || claims.Tenant == "" {
 		return "", errors.New("the ID token names no tenant (tid)")
 	}
 	return strings.ReplaceAll(v.issuer, "{tenantid}", claims.Tenant), nil

@@ -26,6 +26,7 @@ func TestOnlyAnIDTokenIsTakenForOne(t *testing.T) {
 		`{"alg":"RS256","typ":"dpop+jwt"}`:           false,
 		`{"alg":"RS256","typ":["JWT"]}`:              false,
 		`{"alg":"RS256","typ":"application/at+jwt"}`: false,
+		`{"alg":"RS256","typ":"at+jwt","Typ":"JWT"}`: false,
 		`no JSON`: false,
 		``:        false,
 	} {
@@ -44,17 +45,18 @@ func TestTheIdentityIsReadAsServersWriteIt(t *testing.T) {
 	for claims, want := range map[string]*record.Identity{
 		`{"iss":"i","sub":"s","aud":"c","azp":"c","nonce":"n","iat":1,"auth_time":2,"email":"x"}`: {
 			Issuer: "i", Subject: "s", Audience: []string{"c"}, Party: "c", Nonce: "n", IssuedAt: 1, AuthTime: 2},
-		`{"aud":["c","d"],"iat":1795492800.75}`: {Audience: []string{"c", "d"}, IssuedAt: 1795492800},
-		`{"aud":[],"iat":null}`:                 {Audience: []string{}},
-		`{"iat":1e300,"auth_time":-1e300}`:      {IssuedAt: 1 << 53, AuthTime: -1 << 53},
-		`{}`:                                    {},
-		`{"aud":{"a":1}}`:                       nil,
-		`{"aud":[1]}`:                           nil,
-		`{"iat":"1795492800"}`:                  nil,
-		`{"sub":7}`:                             nil,
-		`[]`:                                    nil,
-		`{"sub":"s"`:                            nil,
-		`{"nonce":["n"]}`:                       nil,
+		`{"aud":["c","d"],"iat":1795492800.75}`:                        {Audience: []string{"c", "d"}, IssuedAt: 1795492800},
+		`{"aud":[],"iat":null}`:                                        {Audience: []string{}},
+		`{"iat":1e300,"auth_time":-1e300}`:                             {IssuedAt: 1 << 53, AuthTime: -1 << 53},
+		`{"sub":"s","Sub":"mallory","\u017fub":"mallory","NONCE":"n"}`: {Subject: "s"},
+		`{}`:                   {},
+		`{"aud":{"a":1}}`:      nil,
+		`{"aud":[1]}`:          nil,
+		`{"iat":"1795492800"}`: nil,
+		`{"sub":7}`:            nil,
+		`[]`:                   nil,
+		`{"sub":"s"`:           nil,
+		`{"nonce":["n"]}`:      nil,
 		`{"iat":1,"sub":"s","aud":"c"} {"sub":1}`: nil,
 	} {
 		got, err := identityOf(token(`{}`, claims))
@@ -226,30 +228,4 @@ func TestTheTenantOfAnIDTokenFillsTheTemplate(t *testing.T) {
 			}
 		})
 	}
-}
-
-// FuzzIDToken: whatever stands in the place of an ID token, its claims are
-// checked or refused without a panic, and what passes is about somebody, for
-// this client, and agrees with itself.
-func FuzzIDToken(f *testing.F) {
-	f.Add(`{"alg":"RS256","typ":"JWT"}`, `{"iss":"https://as.example.com","sub":"alice","aud":"cli","iat":1}`)
-	f.Add(`{"typ":"at+jwt"}`, `{"aud":["cli","cli"],"azp":"cli","iat":1e300,"sub":"x","iss":"https://as.example.com"}`)
-	f.Add(`{}`, `{"iss":"https://as.example.com","sub":"\u0000","aud":null,"iat":-1.5,"auth_time":1e999}`)
-	v := &idVerifier{clientID: "cli", issuer: "https://as.example.com"}
-	f.Fuzz(func(t *testing.T, header, claims string) {
-		raw := token(header, claims)
-		if checkType(raw) != nil {
-			return
-		}
-		id, err := v.check(raw)
-		if err != nil {
-			return
-		}
-		if id.Subject == "" || id.Issuer != v.issuer || id.IssuedAt == 0 || len(id.Audience) == 0 {
-			t.Errorf("accepted %+v", id)
-		}
-		if err := sameIdentity(id, id); err != nil {
-			t.Errorf("%+v does not agree with itself: %v", id, err)
-		}
-	})
 }
