@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/internal/tokenendpoint"
@@ -72,14 +74,16 @@ func receive(rec *record.Record, a *tokenendpoint.Answer, started time.Time) {
 	if a.Lifetime > 0 {
 		rec.Expiry = started.Add(a.Lifetime)
 	}
-	if a.Scope != "" {
-		rec.Granted = scopeList(a.Scope)
+	if scopes := scopeList(a.Scope); len(scopes) > 0 {
+		rec.Granted = scopes
 	}
 }
 
 // scopeList reads a scope parameter. Linear and a few others separate by commas.
+// What cannot be a scope (RFC 6749 section 3.3) is left out: programs print them.
 func scopeList(scope string) []string {
-	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' || r == ',' })
+	scopes := strings.FieldsFunc(scope, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	return slices.DeleteFunc(scopes, func(s string) bool { return !tokenendpoint.HeaderSafe(s) })
 }
 
 func join(scopes []string) string { return strings.Join(scopes, " ") }

@@ -122,6 +122,8 @@ func TestScopesAreSeparatedBySpacesOrCommas(t *testing.T) {
 		"read,write":       {"read", "write"}, // Linear
 		"read, write":      {"read", "write"},
 		"https://a/x y:z!": {"https://a/x", "y:z!"},
+		"a\r\nb\tc":        {"a", "b", "c"},
+		"a \x1b[2J é b":    {"a", "b"},
 	} {
 		if got := scopeList(scope); !slices.Equal(got, want) {
 			t.Errorf("%q is %q, want %q", scope, got, want)
