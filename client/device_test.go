@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/canary"
 )
 
 type prompt = oauth2.DeviceAuthResponse
@@ -256,28 +258,32 @@ func TestADeviceLoginWithoutARefreshTokenSaysWhatToSet(t *testing.T) {
 	})
 }
 
-// FuzzDeviceAnswer: whatever a device authorization endpoint answers, Login does
-// not panic; what Show gets is one line of visible text, web addresses, and times
-// within bounds; and neither it nor an error holds the device code.
+// FuzzDeviceAnswer: whatever a device authorization endpoint answers, what Show
+// gets is one line of visible text, web addresses, and times within bounds; and
+// neither it nor an error holds the device code.
 func FuzzDeviceAnswer(f *testing.F) {
-	const secret = "4f1c-device-code-canary"
+	const code = `{"device_code":"` + canary.Secret + `",`
 	for _, body := range []string{
-		`{"device_code":"4f1c-device-code-canary","user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":900}`,
-		`{"device_code":"4f1c-device-code-canary","user_code":"\u001b[2Jx","verification_url":"http://127.0.0.1/","interval":1e99,"expires_in":"0x1p-3"}`,
-		`{"error":"slow_down","error_description":"4f1c-device-code-canary"}`,
-		`device_code=4f1c-device-code-canary&user_code=a&verification_uri=https%3A%2F%2Fas.example&interval=7`,
-		`{"device_code":["4f1c-device-code-canary"]}`, `null`, `[`, ``,
+		code + `"user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":900}`,
+		code + `"user_code":"WDJB-MJHT","verification_url":"https://www.google.com/device","expires_in":1800,"interval":5}`,
+		code + `"user_code":"\u001b[2Jx","verification_url":"http://127.0.0.1/","interval":1e99,"expires_in":"0x1p-3"}`,
+		code + `"user_code":"HDPC","verification_uri":"https://microsoft.com/devicelogin","expires_in":"900","interval":"5","message":"To sign in, use a web browser"}`,
+		code + `"user_code":"\u202eDCBA\u200b","verification_uri":"javascript:alert(1)","verification_uri_complete":"https://as.example/device?user_code=\u202e"}`,
+		code + `"error":"slow_down","error_description":"no"}`,
+		`device_code=` + canary.Secret + `&user_code=a&verification_uri=https%3A%2F%2Fas.example&interval=7`,
+		`{"device_code":["` + canary.Secret + `"]}`, `null`, `[`, ``,
 	} {
 		f.Add(200, "application/json", []byte(body))
 	}
 	f.Add(400, "text/plain", []byte("error=access_denied"))
+	base := clienttest.NewMemoryServer(f).Config()
+	base.Endpoint = oauth2.Endpoint{DeviceAuthURL: "https://as.example/device", TokenURL: "https://as.example/token"}
 	f.Fuzz(func(t *testing.T, status int, contentType string, body []byte) {
-		if status < 100 || status > 999 || strings.Count(string(body), secret) > 1 {
-			t.Skip()
+		if status < 100 || status > 999 {
+			t.Skip("net/http knows no such status")
 		}
 		synctest.Test(t, func(t *testing.T) {
-			cfg := clienttest.NewMemoryServer(t).Config()
-			cfg.Endpoint = oauth2.Endpoint{DeviceAuthURL: "https://as.example/device", TokenURL: "https://as.example/token"}
+			cfg := base
 			cfg.HTTPClient = &http.Client{Transport: answering(status, contentType, body)}
 			stop := errors.New("shown")
 			err := accountOf(t, cfg).Login(t.Context(), client.Device{Show: func(_ context.Context, p *prompt) error {
@@ -288,7 +294,8 @@ func FuzzDeviceAnswer(f *testing.F) {
 				t.Error("Login succeeded")
 			}
 			// A server may put the code where the user sees it; that is its own fault.
-			if !errors.Is(err, stop) && strings.Contains(string(body), `"device_code":"`+secret) && strings.Contains(err.Error(), secret) {
+			elsewhere := strings.ReplaceAll(string(body), `{"device_code":"`+canary.Secret+`",`, "")
+			if !errors.Is(err, stop) && json.Valid(body) && !canary.In(elsewhere) && canary.Shown(err) != "" {
 				t.Errorf("the error holds the device code: %v", err)
 			}
 		})

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -130,8 +131,9 @@ func (c *Client) fetchMetadata(ctx context.Context) (*server, error) {
 		return nil, discoveryFailure(ctx, fail, err)
 	}
 
+	var document json.RawMessage
 	var m metadata
-	if err := provider.Claims(&m); err != nil {
+	if provider.Claims(&document) != nil || exactly(document, &m) != nil {
 		return nil, fail(false, errors.New("the metadata document is malformed"))
 	}
 	if m.Issuer != issuer { // the document changed between two looks
@@ -245,8 +247,8 @@ func metadataClient(base http.RoundTripper) *http.Client {
 
 var errMetadata = errors.New("the document is refused")
 
-// bounded turns a failing status into an error, so that nobody quotes its body,
-// and limits the length of any other body.
+// bounded turns a status that is neither 200 nor a redirect into an error, so that
+// nobody quotes its body, and limits the length of any other body.
 type bounded struct{ base http.RoundTripper }
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -254,7 +256,9 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode >= 400 {
+	// What net/http follows, rather than returns.
+	redirect := slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) && resp.Header.Get("Location") != ""
+	if resp.StatusCode != http.StatusOK && !redirect {
 		_ = resp.Body.Close()
 		return nil, &statusError{resp.StatusCode, tokenendpoint.RetryAfter(resp.Header, time.Now())}
 	}

@@ -274,7 +274,7 @@ func TestAPageInPlaceOfMetadataIsNotRepeated(t *testing.T) {
 		temporary bool
 		words     string
 	}{
-		200: {false, "metadata"}, 401: {false, "status 401"}, 404: {false, "Config.Endpoint"}, 429: {true, "status 429"}, 502: {true, "status 502"},
+		200: {false, "metadata"}, 203: {false, "status 203"}, 300: {false, "status 300"}, 302: {false, "status 302"}, 401: {false, "status 401"}, 404: {false, "Config.Endpoint"}, 429: {true, "status 429"}, 502: {true, "status 502"},
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, as *clienttest.Server) {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/canary"
 )
 
 const pasteRedirect = "http://127.0.0.1:9/callback"
@@ -251,48 +253,56 @@ func TestWhatReadReturnsEndsTheLogin(t *testing.T) {
 	}
 }
 
-// FuzzPaste: whatever a user pastes, Login does not panic, no error repeats it,
-// and nothing but a code, or the response to this very login, gets to the server.
+// FuzzPaste: whatever a user pastes, what gets to the server is the code that it
+// is, or the only code of the response to this very login; and no error repeats
+// any of it but what the server says in an error response.
 func FuzzPaste(f *testing.F) {
+	const issuer = "https://as.example"
 	for _, s := range []string{
-		pasteRedirect + "?code=secret-canary&state=S&iss=I", pasteRedirect + "?code=secret-canary&state=x", "secret-canary", "http://[secret-canary",
-		"HTTPS:secret-canary", pasteRedirect + "?error=secret-canary&state=S&iss=I", "//secret-canary", "", "\x00", "urn:ietf:wg:oauth:2.0:oob",
+		pasteRedirect + "?code=C&state=S&iss=I", pasteRedirect + "?code=C&state=x", "C", " C\r\n", "http://[C", "HTTPS:C", "C#S", "//C", "", "\x00",
+		pasteRedirect + "?error=C&state=S&iss=I", pasteRedirect + "?code=C&code=D&state=S", pasteRedirect + "?code=C&state=S&state=S",
+		"HTTP://127.0.0.1:9/callback?state=S&code=C&session_state=x#_=_", "http://127.0.0.1:9/callback/?state=S&code=C", "http://user@127.0.0.1:9/callback?state=S&code=C",
+		pasteRedirect + "?code=%00C%0a&state=S", pasteRedirect + "?code=C;state=S", "urn:ietf:wg:oauth:2.0:oob", "4/0AX4XfWh", "M.C105_BAY.2.U:C",
 	} {
 		f.Add(s)
 	}
+	base := clienttest.NewMemoryServer(f).Config()
+	base.RedirectURL = pasteRedirect
+	base.Endpoint.AuthURL, base.Endpoint.TokenURL = issuer+"/authorize", issuer+"/token"
 	f.Fuzz(func(t *testing.T, pasted string) {
-		const secret = "secret-canary"
-		const issuer = "https://as.example"
-		posted := url.Values(nil)
-		cfg := clienttest.NewMemoryServer(t).Config()
-		cfg.RedirectURL = pasteRedirect
-		cfg.Endpoint.AuthURL, cfg.Endpoint.TokenURL = issuer+"/authorize", issuer+"/token"
+		var state string
+		var posted []string
+		cfg := base
 		cfg.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			_ = r.ParseForm()
-			posted = r.PostForm
+			posted = r.PostForm["code"]
 			return answering(400, "application/json", []byte(`{"error":"invalid_grant"}`)).RoundTrip(r)
 		})}
-		var state string
 		err := accountOf(t, cfg).Login(t.Context(), client.Paste{Read: func(_ context.Context, authURL string) (string, error) {
 			u, err := url.Parse(authURL)
 			if err != nil {
 				t.Fatal(err)
 			}
 			state = u.Query().Get("state")
-			pasted = strings.NewReplacer("=S", "="+state, "=I", "="+url.QueryEscape(issuer)).Replace(pasted)
+			pasted = strings.NewReplacer("C", canary.Secret, "S", state, "I", url.QueryEscape(issuer)).Replace(pasted)
 			return pasted, nil
 		}})
-		switch {
-		case err == nil:
-			t.Error("Login succeeded")
-		// The error code of a response is meant to be shown.
-		case strings.Contains(err.Error(), secret) && !strings.Contains(pasted, "error"):
+		u, parseErr := url.Parse(strings.TrimSpace(pasted))
+		if err == nil {
+			t.Fatalf("%q logs in", pasted)
+		}
+		if refused := parseErr == nil && u.Query().Has("error"); !refused && canary.Shown(err) != "" {
 			t.Errorf("the error repeats what was pasted: %v", err)
-		case posted == nil:
-		case strings.HasPrefix(pasted, pasteRedirect) && !strings.Contains(pasted, "="+state):
-			t.Errorf("%q got to the server as %v", pasted, posted)
-		case strings.ContainsFunc(posted.Get("code"), func(r rune) bool { return r == '\n' || r == 0 }) && !strings.Contains(pasted, "%"):
-			t.Errorf("the code %q got to the server", posted.Get("code"))
+		}
+		switch {
+		case len(posted) == 0:
+		case posted[0] == strings.TrimSpace(pasted):
+			if strings.ContainsFunc(posted[0], func(r rune) bool { return r <= ' ' || r > '~' }) {
+				t.Errorf("%q got to the server", posted[0])
+			}
+		case parseErr != nil, u.Scheme != "http", u.Host != "127.0.0.1:9", u.Path != "/callback",
+			!slices.Equal(u.Query()["state"], []string{state}), !slices.Equal(u.Query()["code"], posted):
+			t.Errorf("of %q there got %q to the server", pasted, posted)
 		}
 	})
 }
