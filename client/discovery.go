@@ -224,7 +224,11 @@ func discoveryFailure(ctx context.Context, fail func(bool, error) *Error, err er
 		return e
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		return fail(!errors.Is(err, errMetadata), fmt.Errorf("the server's metadata cannot be had: %w", u.Err))
+		cause := u.Err
+		if text := printable.Text(cause.Error(), 200); text != cause.Error() {
+			cause = errors.New(text) // it quotes what came, of any length: a Location that is no URL
+		}
+		return fail(!errors.Is(err, errMetadata), fmt.Errorf("the server's metadata cannot be had: %w", cause))
 	}
 	// What go-oidc says may repeat the document.
 	return fail(false, fmt.Errorf("the metadata document is no use: %s", printable.Text(err.Error(), 200)))
