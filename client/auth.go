@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -30,6 +31,18 @@ type TokenRequest struct {
 	Form     url.Values  // body of the request
 	Header   http.Header // additional header fields
 }
+
+// Format prints whose request it is and where it goes, for any verb of fmt: the
+// Form and the Header hold secrets.
+func (r TokenRequest) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "request of client %q to %s (its form is not shown)", r.ClientID, r.Endpoint)
+}
+
+// LogValue is Format for package slog.
+func (r TokenRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// MarshalText is Format for package encoding/json.
+func (r TokenRequest) MarshalText() ([]byte, error) { return fmt.Append(nil, r), nil }
 
 // Secret authenticates a confidential client by its secret (RFC 6749 section
 // 2.3.1): by HTTP Basic, or in the body where the server's metadata offers only

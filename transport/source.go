@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/oauth2"
 )
@@ -46,6 +47,9 @@ func FromOAuth2(ts oauth2.TokenSource) Source {
 }
 
 type oauth2Source struct{ ts oauth2.TokenSource }
+
+// Format keeps a token that ts holds out of every text.
+func (oauth2Source) Format(s fmt.State, _ rune) { fmt.Fprint(s, "oauth2.TokenSource (not shown)") }
 
 func (s oauth2Source) Token(ctx context.Context) (*oauth2.Token, error) {
 	if err := ctx.Err(); err != nil {
