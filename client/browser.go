@@ -53,7 +53,7 @@ func (b Browser) obtain(ctx context.Context, l *login) (*obtained, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, stop := l.patience(ctx)
+	waiting, stop := l.client.patience(ctx)
 	defer stop(nil)
 	go b.open(a.url, stop)
 	response, err := receiver.Wait(waiting, a.matches)

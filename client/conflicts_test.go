@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -226,5 +227,52 @@ func TestImportingTheCurrentTokenChangesNothing(t *testing.T) {
 		if after := w.stored(); after.Grant != before.Grant || after.Generation != before.Generation {
 			t.Errorf("generation %d of another grant replaced generation %d", after.Generation, before.Generation)
 		}
+	})
+}
+
+// A server that does not rotate gives the same refresh token at each login. That
+// is a new login all the same: what was asked for is what counts from now on, and
+// a mark from before is outdated.
+func TestALoginThatBringsTheSameRefreshTokenIsANewLogin(t *testing.T) {
+	var first string
+	always := func(o *clienttest.Options) {
+		o.Rotation = clienttest.NoRotation
+		o.Claims = func(_ clienttest.Exchange, claims map[string]any) { delete(claims, "auth_time") } // it has two logins for one
+		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+			if x.GrantType == "password" {
+				answer["refresh_token"] = first
+			}
+		}
+	}
+	user := client.Password{Read: func(context.Context) (string, string, error) { return "alice", "password", nil }}
+	t.Run("with more scopes", func(t *testing.T) {
+		inWorld(t, always, func(t *testing.T, w *world) {
+			x := w.start()
+			first = x.login()
+			more := user
+			more.Scopes = []string{"profile"}
+			if err := x.me.Login(t.Context(), more); err != nil {
+				t.Fatal(err)
+			}
+			if rec := w.stored(); rec.RefreshToken != first || !slices.Contains(rec.Requested, "profile") {
+				t.Errorf("asked for %v", rec.Requested)
+			}
+		})
+	})
+	t.Run("after a refusal", func(t *testing.T) {
+		inWorld(t, always, func(t *testing.T, w *world) {
+			x := w.start()
+			first = x.login()
+			w.expire()
+			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: 400, Body: `{"error":"invalid_grant"}`}, 1)
+			if r := <-x.async(); !errors.Is(r.err, client.ErrLoginRequired) {
+				t.Fatalf("X got %v", r.err)
+			}
+			if err := x.me.Ensure(t.Context(), user); err != nil {
+				t.Fatal(err)
+			}
+			w.expire()
+			x.works("X")
+		})
 	})
 }

@@ -72,7 +72,7 @@ func (d Device) obtain(ctx context.Context, l *login) (*obtained, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, stop := l.patience(ctx)
+	waiting, stop := l.client.patience(ctx)
 	defer stop(nil)
 	if err := d.Show(waiting, prompt); err != nil {
 		return nil, unfinished(ctx, waiting, fmt.Errorf("Device.Show: %w", err))

@@ -95,6 +95,33 @@ func TestAWaitingShellLeavesWithItsContext(t *testing.T) {
 	}
 }
 
+func TestAWaitingShellLeavesWhenItsClientCloses(t *testing.T) {
+	for name, options := range map[string][]option{"with a lock": {withLock}, "without": nil} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, strictFamily, func(t *testing.T, w *world) {
+				x, y := w.start(options...), w.start(options...)
+				var runs atomic.Int32
+				go func() { _ = x.me.Ensure(context.Background(), w.slowLogin(&runs, time.Minute)) }()
+				time.Sleep(time.Second)
+				left := make(chan error, 1)
+				go func() { left <- y.me.Ensure(context.Background(), w.slowLogin(&runs, 0)) }()
+				time.Sleep(time.Second)
+				begun := time.Now()
+				if err := y.client.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+				if err := <-left; !errors.Is(err, client.ErrClosed) || time.Since(begun) > time.Second {
+					t.Errorf("Ensure after %v: %v, want ErrClosed at once", time.Since(begun), err)
+				}
+				time.Sleep(2 * time.Minute)
+				if runs.Load() != 1 {
+					t.Error("the user was asked twice")
+				}
+			})
+		})
+	}
+}
+
 func TestATemporaryFailureNeverAsksTheUser(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start()

@@ -119,15 +119,18 @@ func (a *Account) keep(ctx context.Context, rec *record.Record) error {
 // replaceWith saves a new grant over whatever is kept.
 func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.Record, error) {
 	begun := time.Now()
+	imported := rec.Grant == importedGrant(rec.RefreshToken)
 	for {
 		r, v, err := k.vault.load(ctx)
 		switch {
 		case errors.Is(err, tokenstore.ErrUnreadable):
 			return nil, k.storeError("save", err)
 		case err != nil:
-		case r != nil && (r.Grant == rec.Grant || rec.RefreshToken != "" && r.RefreshToken == rec.RefreshToken):
+		case r != nil && (r.Grant == rec.Grant || imported && r.RefreshToken == rec.RefreshToken):
 			// The save that failed took effect; or the very token that is kept was
-			// imported, and what is kept may be younger.
+			// imported, and what is kept may be younger. A login that brings it again,
+			// at a server that does not rotate, is a new grant all the same: with
+			// other scopes, and no mark.
 			if r.Refused != nil {
 				return nil, refusedError(k.vault.key, r)
 			}
@@ -166,7 +169,9 @@ func (a *Account) Ensure(ctx context.Context, flow Flow) error {
 	if ready, err := a.ready(ctx, flow); ready || err != nil {
 		return err
 	}
-	release, err := a.keeper.reserve(ctx)
+	waiting, stop := a.client.patience(ctx)
+	defer stop(nil)
+	release, err := a.keeper.reserve(waiting)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (p Password) obtain(ctx context.Context, l *login) (*obtained, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, stop := l.patience(ctx)
+	waiting, stop := l.client.patience(ctx)
 	defer stop(nil)
 	username, password, err := p.Read(waiting)
 	switch {

@@ -49,7 +49,7 @@ func (p Paste) obtain(ctx context.Context, l *login) (*obtained, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, stop := l.patience(ctx)
+	waiting, stop := l.client.patience(ctx)
 	defer stop(nil)
 	pasted, err := p.Read(waiting, a.url)
 	if err != nil {

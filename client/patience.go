@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// patience returns the context in which a flow waits for the user: it ends with
+// patience returns the context in which a login waits for the user: it ends with
 // ctx, when the client closes, and by stop, whose argument is the cause. A request
 // to the server goes on in ctx: cut off by Close, nobody could tell what it did.
-func (l *login) patience(ctx context.Context) (waiting context.Context, stop context.CancelCauseFunc) {
+func (c *Client) patience(ctx context.Context) (waiting context.Context, stop context.CancelCauseFunc) {
 	waiting, stop = context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-l.client.closing:
+		case <-c.closing:
 			stop(ErrClosed)
 		case <-waiting.Done():
 		}

@@ -40,6 +40,9 @@ func (k *keeper) reserve(ctx context.Context) (release func(), err error) {
 }
 
 func (k *keeper) stillLoggingIn(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), ErrClosed) {
+		return &Error{Op: "login", Key: k.vault.key, Err: ErrClosed}
+	}
 	return &Error{Op: "login", Key: k.vault.key, Temporary: true,
 		Err: fmt.Errorf("another process is asking the user to log in: %w", ctx.Err())}
 }
