@@ -209,6 +209,26 @@ func TestARefusalIsNoMatterIfSomebodyElseHasRenewed(t *testing.T) {
 	}
 }
 
+// X needs the metadata, which do not come; meanwhile Y was faster.
+func TestMetadataThatDoNotComeAreNoMatterIfSomebodyElseHasRenewed(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x, y := w.start(), w.start()
+		y.login()
+		w.expire()
+		if err := y.client.Discover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.as.FailNext(clienttest.DiscoveryPath, clienttest.Fault{Delay: 5 * time.Second, Status: 503}, 1)
+		gotX := x.async()
+		time.Sleep(time.Second)
+		y.works("Y")
+		if r := <-gotX; r.err != nil {
+			t.Errorf("X got %v, want the token of Y", r.err)
+		}
+		w.requests(1)
+	})
+}
+
 // The refresh token that is kept, brought by hand (from an export, say), is the
 // grant that is kept.
 func TestImportingTheCurrentTokenChangesNothing(t *testing.T) {

@@ -92,6 +92,24 @@ func TestAFileThatCannotBeReadIsReportedAndLeftAlone(t *testing.T) {
 		{name: "empty", damage: edit(func([]byte) []byte { return nil })},
 		{name: "a flipped bit", damage: edit(func(b []byte) []byte { b[len(b)-5] ^= 1; return b })},
 		{name: "something else", damage: edit(func([]byte) []byte { return []byte("{}\n") })},
+		{name: "a record of a newer version", says: "newer version", damage: func(t *testing.T, file string) {
+			t.Helper()
+			store := filestore.New(filepath.Dir(file))
+			key := tokenstore.Key{Issuer: as.Issuer(), ClientID: clienttest.PublicClient, Account: "default"}
+			data, v, err := store.Load(t.Context(), key)
+			if err == nil {
+				data, err = right.Decrypt(data, []byte(key.String()))
+			}
+			if err == nil {
+				data, err = right.Encrypt(bytes.Replace(data, []byte(`"format":1`), []byte(`"format":2`), 1), []byte(key.String()))
+			}
+			if err == nil {
+				_, err = store.Save(t.Context(), key, data, v)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{name: "the file of another account", damage: func(t *testing.T, file string) {
 			t.Helper()
 			other := filepath.Join(t.TempDir(), "store")

@@ -98,15 +98,15 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 			}
 			continue
 		}
-		if k.client.isClosing() {
-			return nil, closedError(k)
-		}
 		s, err := k.client.server(ctx) // before the intent: the lease is for the exchange
 		if err != nil {
 			if _, now, lerr := k.vault.load(ctx); lerr == nil && now != v {
 				continue // it took so long that another process was faster
 			}
 			return nil, err
+		}
+		if k.client.isClosing() {
+			return nil, closedError(k)
 		}
 		c, err := f.declare(ctx, l, rec, v)
 		switch {

@@ -191,6 +191,47 @@ func TestS6CloseAwaitsAnExchangeAndItsSave(t *testing.T) {
 			z.works("Z")
 		})
 	})
+	t.Run("before the intent", func(t *testing.T) {
+		inWorld(t, strictFamily, func(t *testing.T, w *world) {
+			x, y := w.start(), w.start()
+			y.login()
+			w.expire()
+			w.as.FailNext(clienttest.DiscoveryPath, clienttest.Fault{Delay: 5 * time.Second}, 1)
+			gotX := x.async()
+			time.Sleep(time.Second)
+			if err := x.client.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if r := <-gotX; !errors.Is(r.err, client.ErrClosed) {
+				t.Errorf("X got %v, want ErrClosed", r.err)
+			}
+			if w.stored().Intent != nil {
+				t.Error("an intent was written after Close")
+			}
+			w.requests(0)
+		})
+	})
+	t.Run("a lost answer is left to others", func(t *testing.T) {
+		inWorld(t, grace(time.Minute), func(t *testing.T, w *world) {
+			x, y := w.start(), w.start()
+			x.login()
+			w.expire()
+			w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 5 * time.Second, Drop: true, Commit: true}, 1)
+			gotX := x.async()
+			time.Sleep(time.Second)
+			if err := x.client.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if r := <-gotX; r.err == nil {
+				t.Error("a token from nowhere")
+			}
+			if w.stored().Intent == nil {
+				t.Error("the intent was released, and the request may be under way")
+			}
+			w.requests(1)
+			y.works("Y")
+		})
+	})
 	t.Run("an unsaved token is an error", func(t *testing.T) {
 		inWorld(t, strictFamily, func(t *testing.T, w *world) {
 			x := w.start()

@@ -30,7 +30,7 @@ import (
 // texts is v as whatever somebody might print it by.
 func texts(v any) string {
 	var b bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
 		fmt.Fprintf(&b, verb+"\n", v)
 	}
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("", "value", v)
@@ -44,7 +44,7 @@ func texts(v any) string {
 // shows tells whether text holds the secret, in any notation of a string or of bytes.
 func shows(text, secret string) bool {
 	notations := []string{
-		secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]"),
+		secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"),
 		base64.StdEncoding.EncodeToString([]byte(secret)),
 	}
 	return slices.ContainsFunc(notations, func(s string) bool { return strings.Contains(text, s) })
