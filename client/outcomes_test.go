@@ -99,6 +99,39 @@ func TestEveryOutcomeOfTheExchange(t *testing.T) {
 	}
 }
 
+// asserting authenticates by an assertion, which a server may take for replayed,
+// or too old, and refuse in words that are about the grant (RFC 7521 section 4.1).
+type asserting struct{ made int }
+
+func (a *asserting) Authenticate(_ context.Context, r *client.TokenRequest) error {
+	a.made++
+	r.Form.Set("client_id", r.ClientID)
+	r.Form.Set("client_assertion", fmt.Sprintf("assertion %d", a.made))
+	return nil
+}
+
+func TestARefusedAssertionIsMadeAnewOnceBeforeTheGrantIsDeclaredDead(t *testing.T) {
+	for refusals, dead := range map[int]bool{1: false, 2: true} {
+		t.Run(fmt.Sprint(refusals), func(t *testing.T) {
+			inWorld(t, strictFamily, func(t *testing.T, w *world) {
+				auth := new(asserting)
+				x := w.start(func(c *client.Config, _ *process) { c.Auth = auth })
+				x.login()
+				w.expire()
+				w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: 400, Body: `{"error":"invalid_grant"}`}, refusals)
+				r := <-x.async()
+				if errors.Is(r.err, client.ErrLoginRequired) != dead || !dead && r.err != nil || (w.stored().Refused != nil) != dead {
+					t.Errorf("X got %v", r.err)
+				}
+				w.requests(2)
+				if auth.made != 2 {
+					t.Errorf("%d assertions were made for 2 requests", auth.made)
+				}
+			})
+		})
+	}
+}
+
 // The answer says no, and carries a new refresh token all the same. GitHub and
 // others answer errors with status 200.
 func TestARefreshTokenBesideAnErrorIsSaved(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/oauth2"
 
@@ -112,6 +113,7 @@ func TestNoExportedTypeShowsASecret(t *testing.T) {
 		}
 		_, failure := x.me.Refresh(t.Context(), nil)
 		status, err := x.me.Status(t.Context())
+		synctest.Wait() // for the events
 		if err != nil || failure == nil || request == nil || event.Err == nil {
 			t.Fatalf("nothing to show: %v, %v, %v, %v", err, failure, request, event)
 		}
