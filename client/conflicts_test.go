@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +160,20 @@ func TestShortLivedProcessesTakeOverByTheWallClock(t *testing.T) {
 			}
 			w.requests(1)
 			return
+		}
+	})
+}
+
+// A holder dies with its request on the way, and the server has no grace period.
+func TestAnAttemptThatDiedIsNamedIfTheGrantIsRefused(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		w.expire()
+		w.overwrite(w.stored().With(foreign(time.Second)))
+		w.as.Revoke("alice")
+		if r := <-x.async(); !errors.Is(r.err, client.ErrLoginRequired) || !strings.Contains(r.err.Error(), "never received") {
+			t.Errorf("X got %v, want a login, and the attempt that was never answered as its cause", r.err)
 		}
 	})
 }
