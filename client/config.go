@@ -36,11 +36,12 @@ type Config struct {
 	Auth ClientAuth
 
 	// Store keeps the grants. Required: where secrets lie is a decision.
+	// keyringstore is for a program of one user, sqlstore for a server.
 	Store tokenstore.Store
 
 	// Sealer encrypts each grant before the store gets it. If it is set it is
-	// always used. Required unless Store is tokenstore.Protected, and for
-	// BeginLogin, whose cookie it seals.
+	// always used. Required unless Store is tokenstore.Protected, as a
+	// keyringstore is, and for BeginLogin, whose cookie it seals.
 	Sealer tokenstore.Sealer
 
 	// Scopes are asked for at every login (RFC 6749 section 3.3). Nil: openid
@@ -140,11 +141,11 @@ func (c *Config) problems() error {
 
 func (c *Config) storeProblems(bad func(string, ...any)) {
 	if c.Store == nil {
-		bad("Config.Store is nil: choose where grants are kept (filestore for a program of one user, memstore for a test)")
+		bad("Config.Store is nil: choose where grants are kept (keyringstore for a program of one user, sqlstore for a server, memstore for a test)")
 		return
 	}
 	if _, ok := c.Store.(tokenstore.Protected); !ok && c.Sealer == nil {
-		bad("Config.Sealer is nil, and %T keeps what it is given in clear: set Sealer (tokenstore.NewSealer or tokenstore.NewPassphraseSealer), or choose a store that protects secrets itself", c.Store)
+		bad("Config.Sealer is nil, and %T keeps what it is given in clear: set Sealer (tokenstore.NewSealer or tokenstore.NewPassphraseSealer), or choose a store that protects secrets itself (keyringstore)", c.Store)
 	}
 }
 

@@ -65,7 +65,7 @@ func ExampleNew_problems() {
 	// Output:
 	// client: Config.Issuer is plain http: use https (http is for the loopback interface only)
 	// client: Config.ClientID is empty: register the program at the authorization server and give the client identifier
-	// client: Config.Sealer is nil, and *memstore.Store keeps what it is given in clear: set Sealer (tokenstore.NewSealer or tokenstore.NewPassphraseSealer), or choose a store that protects secrets itself
+	// client: Config.Sealer is nil, and *memstore.Store keeps what it is given in clear: set Sealer (tokenstore.NewSealer or tokenstore.NewPassphraseSealer), or choose a store that protects secrets itself (keyringstore)
 }
 
 func ExampleAccount_Token() {

@@ -9,8 +9,13 @@
 //
 //	memstore      a map: goroutines of one process, gone when it ends
 //	filestore     one file per grant: processes of one user on one host
+//	keyringstore  the same, sealed with a key in the keychain of the system
+//	sqlstore      a table: any number of machines
 //
-// Both keep what they are given in clear, so the client demands a Sealer.
+// A keyringstore protects what it is given. The others keep it in clear, so the
+// client demands a Sealer. A keychain is not everywhere: keyringstore.Store.Check
+// tells, and a program for machines without one chooses a filestore and
+// [NewPassphraseSealer] there.
 //
 // # Choosing a sealer
 //
