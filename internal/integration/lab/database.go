@@ -18,22 +18,25 @@ import (
 // the system user of the package, below a directory of its own, and listens on a
 // unix socket alone.
 type daemon struct {
-	user    string // that it runs as; it refuses to run as root
+	user    string // that it runs as; "": that of the test, unlike those that refuse to run as root
 	dir     string
-	ready   string // is in a line of its log once it takes connections
+	ready   string // is in a line of its log once it takes connections; "": it does not say
 	stop    string // the signal that ends it: nobody needs its data any more
 	problem error  // what is missing on this machine
 }
 
 func newDaemon(account, ready, stop string) *daemon {
 	d := &daemon{user: account, ready: ready, stop: stop}
-	if os.Getuid() == 0 {
+	if d.foreign() {
 		_, d.problem = user.Lookup(account)
 		_, err := exec.LookPath("setpriv")
 		d.problem = errors.Join(d.problem, err)
 	}
 	return d
 }
+
+// foreign tells whether the daemon runs as another user than the test.
+func (d *daemon) foreign() bool { return os.Getuid() == 0 && d.user != "" }
 
 // program returns the path of a program, which may be in a directory that is not
 // searched for commands.
@@ -64,7 +67,7 @@ func (d *daemon) place(t testing.TB) {
 			t.Error(err)
 		}
 	})
-	if os.Getuid() != 0 {
+	if !d.foreign() {
 		return
 	}
 	u, err := user.Lookup(d.user)
@@ -80,7 +83,7 @@ func (d *daemon) place(t testing.TB) {
 
 // as returns the command line that runs another as the user of the daemon.
 func (d *daemon) as(command ...string) []string {
-	if os.Getuid() != 0 {
+	if !d.foreign() {
 		return command
 	}
 	return append([]string{"setpriv", "--reuid", d.user, "--regid", d.user, "--clear-groups", "--"}, command...)
@@ -139,6 +142,9 @@ func (d *daemon) serve(t testing.TB, command ...string) {
 			t.Logf("the last that %s said:\n%s", filepath.Base(command[0]), strings.Join(log[max(0, len(log)-20):], "\n"))
 		}
 	})
+	if d.ready == "" {
+		return
+	}
 	select {
 	case <-ready:
 		t.Logf("%s takes connections after %v", filepath.Base(command[0]), time.Since(began).Round(time.Millisecond))

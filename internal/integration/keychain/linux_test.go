@@ -1,0 +1,278 @@
+package keychain_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/regrant/regrant/internal/integration/fleet"
+	"github.com/regrant/regrant/internal/integration/lab"
+	"github.com/regrant/regrant/tokenstore"
+	"github.com/regrant/regrant/tokenstore/tokenstoretest"
+)
+
+// The tests of a keychain that works are under one name, so that it is started once.
+func TestGNOMEKeyring(t *testing.T) {
+	t.Parallel()
+	bus := lab.StartSessionBus(t)
+	bus.StartKeychain(t, true)
+	newPlace := func(t testing.TB) place { return place{bus.Address, directory(t)} }
+	t.Run("the contract is kept", func(t *testing.T) {
+		p := newPlace(t)
+		tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return p.store() })
+	})
+	t.Run("how long Load and Save take", func(t *testing.T) { latency(t, newPlace(t)) })
+	t.Run("ten first runs at once make one key", func(t *testing.T) { firstRuns(t, bus, newPlace(t)) })
+	t.Run("a key that is deleted is lost, until it is back", func(t *testing.T) { deleted(t, bus, newPlace(t)) })
+	t.Run("twenty processes survive every expiry", func(t *testing.T) {
+		fleet.SurvivesEveryExpiry(t, func(text string) (tokenstore.Store, error) { return at(text) }, newPlace(t).String())
+	})
+}
+
+// items returns the entries of regrant in the keychain, by account.
+func items(t testing.TB, bus *lab.SessionBus) map[string]dbus.ObjectPath {
+	t.Helper()
+	c := bus.Connect(t)
+	var found []dbus.ObjectPath
+	err := c.Object(lab.SecretService, "/org/freedesktop/secrets/collection/login").
+		Call("org.freedesktop.Secret.Collection.SearchItems", 0, map[string]string{"service": program}).Store(&found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]dbus.ObjectPath{}
+	for _, path := range found {
+		v, err := c.Object(lab.SecretService, path).GetProperty("org.freedesktop.Secret.Item.Attributes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[v.Value().(map[string]string)["username"]] = path
+	}
+	return all
+}
+
+func firstRuns(t *testing.T, bus *lab.SessionBus, p place) {
+	before := len(items(t, bus))
+	var all []user
+	for range 10 {
+		all = append(all, start(t, p))
+	}
+	for i, u := range all {
+		u.p.Send(order{Do: "save", Account: fmt.Sprint(i), Data: "data"})
+	}
+	for _, u := range all {
+		var r report
+		if u.p.Receive(&r); r.Error != "" {
+			t.Error(r.Error)
+		}
+	}
+	if n := len(items(t, bus)) - before; n != 1 {
+		t.Errorf("the keychain has %d more entries", n)
+	}
+	last := start(t, p)
+	for i := range all {
+		if r := last.do(order{Do: "load", Account: fmt.Sprint(i)}); r.Data != "data" {
+			t.Errorf("%q, %s", r.Data, r.Error)
+		}
+	}
+}
+
+func deleted(t *testing.T, bus *lab.SessionBus, p place) {
+	before := items(t, bus)
+	first := start(t, p)
+	if r := first.do(order{Do: "save", Data: "data", Account: "alice"}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	for account, path := range items(t, bus) {
+		if before[account] == "" {
+			if err := bus.Connect(t).Object(lab.SecretService, path).Call("org.freedesktop.Secret.Item.Delete", 0).Err; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	second := start(t, p)
+	for _, o := range []order{{Do: "check"}, {Do: "load", Account: "alice"}, {Do: "load", Account: "bob"}, {Do: "save", Account: "bob", Data: "data"}} {
+		if r := second.do(o); !r.Lost || r.NotFound || r.Unavailable || !strings.Contains(r.Error, p.Dir) {
+			t.Errorf("%s: %q", o.Do, r.Error)
+		}
+	}
+	if now := items(t, bus); len(now) != len(before) {
+		t.Error("a new key was made in silence")
+	}
+	if r := first.do(order{Do: "load", Account: "alice"}); r.Data != "data" {
+		t.Errorf("a process that has the key: %q", r.Error)
+	}
+}
+
+// latency measures what a rotation waits for: the figures are for the documentation.
+func latency(t *testing.T, p place) {
+	data := make([]byte, 8<<10)
+	_, _ = rand.Read(data)
+	s := p.store()
+	began := time.Now()
+	if _, err := s.Save(t.Context(), key, data, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the first Save of all, which makes the key: %v", time.Since(began).Round(10*time.Microsecond))
+	const times = 300
+	var firsts, loads, saves []time.Duration
+	for range 20 {
+		began = time.Now()
+		if _, _, err := p.store().Load(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		firsts = append(firsts, time.Since(began))
+	}
+	for range times {
+		began = time.Now()
+		got, v, err := s.Load(t.Context(), key)
+		loads = append(loads, time.Since(began))
+		if err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("not what was saved: %v", err)
+		}
+		began = time.Now()
+		if _, err = s.Save(t.Context(), key, data, v); err != nil {
+			t.Fatal(err)
+		}
+		saves = append(saves, time.Since(began))
+	}
+	for what, all := range map[string][]time.Duration{"first Load, which fetches the key": firsts, "Load": loads, "Save": saves} {
+		slices.Sort(all)
+		t.Logf("%s of 8 KB: p50 %v, p99 %v", what, all[len(all)/2].Round(time.Microsecond), all[len(all)*99/100].Round(time.Microsecond))
+	}
+}
+
+// everything is what a program does with a keychain that does not work.
+var everything = []order{{Do: "check"}, {Do: "load", Account: "alice"}, {Do: "save", Account: "alice", Data: "data"}}
+
+func TestALockedKeychainIsThere(t *testing.T) {
+	t.Parallel()
+	bus := lab.StartSessionBus(t)
+	p := place{bus.Address, directory(t)}
+	bus.StartKeychain(t, true)
+	if r := start(t, p).do(order{Do: "save", Account: "alice", Data: "data"}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	bus.KillKeychain(t)
+	bus.StartKeychain(t, false)
+	u := start(t, p)
+	empty := start(t, place{p.Bus, p.Dir + "-empty"})
+	for _, o := range everything[:2] {
+		for _, u := range []user{u, empty} {
+			if r := u.do(o); r.Unavailable || r.Lost || r.NotFound || !strings.Contains(r.Error, "locked") {
+				t.Errorf("%s: %q", o.Do, r.Error)
+			}
+		}
+	}
+	bus.KillKeychain(t)
+	bus.StartKeychain(t, true)
+	if r := u.do(order{Do: "load", Account: "alice"}); r.Data != "data" {
+		t.Errorf("unlocked: %q", r.Error)
+	}
+}
+
+// A process that has the key does not need the keychain any more, and one that has
+// not finds it when it is back.
+func TestAKeychainThatIsKilledAndStartedAgainIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	bus := lab.StartSessionBus(t)
+	bus.StartKeychain(t, true)
+	p := place{bus.Address, directory(t)}
+	first, second := start(t, p), start(t, p)
+	if r := second.do(order{Do: "check"}); r.Error != "" { // it is connected
+		t.Error(r.Error)
+	}
+	if r := first.do(order{Do: "save", Account: "alice", Data: "data"}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	bus.KillKeychain(t)
+	if r := first.do(order{Do: "save", Account: "bob", Data: "data"}); r.Error != "" {
+		t.Errorf("with the key, without a keychain: %s", r.Error)
+	}
+	if r := second.do(order{Do: "load", Account: "alice"}); r.Error == "" || r.Lost || r.NotFound {
+		t.Errorf("without the key and a keychain: %q", r.Error)
+	}
+	bus.StartKeychain(t, true)
+	for _, account := range []string{"alice", "bob"} {
+		if r := second.do(order{Do: "load", Account: account}); r.Data != "data" {
+			t.Errorf("%s: %q", account, r.Error)
+		}
+	}
+}
+
+func TestWithoutAKeychainEverythingSaysWhatToChoose(t *testing.T) {
+	t.Parallel()
+	bus := lab.StartSessionBus(t)
+	for name, address := range map[string]string{
+		"nobody keeps secrets on the bus": bus.Address,
+		"the bus has gone":                "unix:path=" + filepath.Join(t.TempDir(), "bus"),
+		"there is no bus":                 "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := os.Stat(fmt.Sprintf("/run/user/%d/bus", os.Getuid())); err == nil && address == "" {
+				t.Skip("there is one on this machine, and it is somebody's")
+			}
+			dir := directory(t)
+			u := start(t, place{address, dir})
+			for _, o := range everything {
+				if r := u.do(o); !r.Unavailable || r.NotFound || !strings.Contains(r.Error, "NewPassphraseSealer") {
+					t.Errorf("%s: %q", o.Do, r.Error)
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutABusNoneIsStarted(t *testing.T) {
+	if _, err := os.Stat(fmt.Sprintf("/run/user/%d/bus", os.Getuid())); err == nil {
+		t.Skip("there is one on this machine")
+	}
+	bin, ran := t.TempDir(), filepath.Join(t.TempDir(), "ran")
+	script := "#!/bin/sh\ntouch " + ran + "\necho DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent\n"
+	if err := os.WriteFile(filepath.Join(bin, "dbus-launch"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	if r := start(t, place{"", directory(t)}).do(order{Do: "check"}); !r.Unavailable {
+		t.Error(r.Error)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("dbus-launch was run")
+	}
+}
+
+// hung is a Secret Service that has stopped.
+type hung chan struct{}
+
+func (h hung) Get(string, string) (dbus.Variant, *dbus.Error) { <-h; return dbus.Variant{}, nil }
+
+func TestAKeychainThatNeverAnswersIsWaitedForNoLongerThanTheContext(t *testing.T) {
+	t.Parallel()
+	bus := lab.StartSessionBus(t)
+	c, h := bus.Connect(t), make(hung)
+	t.Cleanup(func() { close(h) })
+	if err := c.Export(h, "/org/freedesktop/secrets", "org.freedesktop.DBus.Properties"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RequestName(lab.SecretService, dbus.NameFlagDoNotQueue); err != nil {
+		t.Fatal(err)
+	}
+	u := start(t, place{bus.Address, directory(t)})
+	for range 3 {
+		for _, o := range everything {
+			o.Patience = 100 * time.Millisecond
+			r := u.do(o)
+			if !r.Deadline || r.Unavailable || r.NotFound || r.Lost || !strings.Contains(r.Error, "password") && o.Do != "save" {
+				t.Errorf("%s: %q", o.Do, r.Error)
+			}
+			t.Logf("%s returned after %v", o.Do, r.Took.Round(time.Millisecond))
+		}
+	}
+}
