@@ -33,7 +33,11 @@ func TestGNOMEKeyring(t *testing.T) {
 	t.Run("ten first runs at once make one key", func(t *testing.T) { firstRuns(t, bus, newPlace(t)) })
 	t.Run("a key that is deleted is lost, until it is back", func(t *testing.T) { deleted(t, bus, newPlace(t)) })
 	t.Run("twenty processes survive every expiry", func(t *testing.T) {
-		fleet.SurvivesEveryExpiry(t, func(text string) (tokenstore.Store, error) { return at(text) }, newPlace(t).String())
+		fleet.SurvivesEveryExpiry(t, at, newPlace(t).String())
+	})
+	t.Run("a holder that is stopped past its lease logs nobody out", func(t *testing.T) {
+		t.Parallel()
+		fleet.SurvivesAStoppedHolder(t, at, func() string { return newPlace(t).String() })
 	})
 }
 

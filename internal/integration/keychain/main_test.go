@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	programs := fleet.Programs(func(text string) (tokenstore.Store, error) { return at(text) })
+	programs := fleet.Programs(at)
 	programs[keeper] = keep
 	lab.Main(m, programs)
 }
@@ -44,7 +45,7 @@ func (p place) String() string {
 	return string(text)
 }
 
-func at(text string) (*keyringstore.Store, error) {
+func at(text string) (tokenstore.Store, error) {
 	var p place
 	err := json.Unmarshal([]byte(text), &p)
 	return p.store(), err
@@ -84,8 +85,10 @@ func keep(child *lab.Child) error {
 	s := p.store()
 	for {
 		var o order
-		if child.Receive(&o) != nil {
+		if err := child.Receive(&o); errors.Is(err, io.EOF) {
 			return nil
+		} else if err != nil {
+			return err
 		}
 		if err := child.Report(do(s, o)); err != nil {
 			return err
