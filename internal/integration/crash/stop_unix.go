@@ -35,8 +35,10 @@ func (s Store) SurvivesAStoppedHolder(t *testing.T) {
 			t.Run(server.name+", "+c.instant, func(t *testing.T) {
 				t.Parallel()
 				l := s.newLane(t, server)
+				before := l.f.Stored()
 				l.f.Expire()
 				l.f.Tell(l.holder, fleet.Call) // it has discovered the server, and rotates without ado
+				checked(t, l.f, before)
 				l.stop(c.take, c.inStore)
 				l.f.NobodyIsLoggedOut()
 			})
