@@ -50,14 +50,18 @@ func (s Store) NothingElseIsInTheWindow(t *testing.T) {
 	checked(t, f, before)
 
 	var whole, saves, alone []time.Duration
-	for range 5 * kills(t) {
+	for len(whole) < 5*kills(t) {
 		asked := len(f.AS.Exchanges())
 		committed, save := renew()
-		whole = append(whole, save.ended.Sub(committed))
-		saves = append(saves, save.ended.Sub(save.began))
-		if more := f.AS.Exchanges()[asked:]; len(more) != 1 {
+		switch more := f.AS.Exchanges()[asked:]; len(more) {
+		case 0: // it found the renewal before in its last steps, and took what that had brought
+			continue
+		case 1:
+		default:
 			t.Fatalf("for one renewal the server was asked %d times", len(more))
 		}
+		whole = append(whole, save.ended.Sub(committed))
+		saves = append(saves, save.ended.Sub(save.began))
 
 		data, v, err := f.Store().Load(t.Context(), f.Key())
 		if err != nil {
