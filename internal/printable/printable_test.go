@@ -80,8 +80,8 @@ func ExampleText() {
 	// Output: "The user said no. Please enter your pas…"
 }
 
-// Whatever comes in, what goes out is valid UTF-8 on one line, within its
-// bound, without a control or format character, and fit at a second look.
+// FuzzText: whatever comes in, what goes out is valid UTF-8 on one line, within
+// its bound, without a control or format character, and fit at a second look.
 func FuzzText(f *testing.F) {
 	f.Add("WDJB-MJHT", 20)
 	f.Add("\x1b[31mred\x1b]0;title\x07\x9b1m", 5)
