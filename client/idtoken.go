@@ -112,8 +112,8 @@ func (v *idVerifier) verifyOld(ctx context.Context, raw string) (*record.Identit
 func (v *idVerifier) verifyWith(ctx context.Context, verifier *oidc.IDTokenVerifier, raw, accessToken string) (*record.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
-	if err := checkType(raw); err != nil {
-		return nil, err
+	if err := checkType(raw, "jwt"); err != nil {
+		return nil, fmt.Errorf("the ID token %w", err)
 	}
 	fetch := new(keyFetch)
 	token, err := verifier.Verify(context.WithValue(ctx, keyFetchKey{}, fetch), raw)
@@ -208,10 +208,11 @@ func sameIdentity(login, renewed *record.Identity) error {
 	return nil
 }
 
-// checkType refuses a JWT of another kind (RFC 8725 section 3.11).
-func checkType(raw string) error {
+// checkType refuses a JWT of another kind than JWT in general, or the one that is
+// given (RFC 8725 section 3.11). Its error says what the token is.
+func checkType(raw, kind string) error {
 	if strings.Count(raw, ".") != 2 { // go-oidc would split a megabyte of dots
-		return errors.New("the ID token is not a JWT")
+		return errors.New("is not a JWT")
 	}
 	head, _, _ := strings.Cut(raw, ".")
 	data, err := base64.RawURLEncoding.DecodeString(head)
@@ -219,10 +220,10 @@ func checkType(raw string) error {
 		Type string `json:"typ"`
 	}
 	if err != nil || exactly(data, &header) != nil {
-		return errors.New("the ID token is not a JWT")
+		return errors.New("is not a JWT")
 	}
-	if t := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); t != "" && t != "jwt" {
-		return errors.New("the server sent a JWT of another type in place of an ID token")
+	if t := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); t != "" && t != "jwt" && t != kind {
+		return errors.New("is a JWT of another type")
 	}
 	return nil
 }

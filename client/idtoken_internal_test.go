@@ -30,12 +30,12 @@ func TestOnlyAnIDTokenIsTakenForOne(t *testing.T) {
 		`no JSON`: false,
 		``:        false,
 	} {
-		if err := checkType(token(header, "{}")); (err == nil) != good {
+		if err := checkType(token(header, "{}"), "jwt"); (err == nil) != good {
 			t.Errorf("%s: %v", header, err)
 		}
 	}
 	for _, raw := range []string{"", "opaque", "...", "a b.c.d"} {
-		if checkType(raw) == nil {
+		if checkType(raw, "jwt") == nil {
 			t.Errorf("%q is taken for an ID token", raw)
 		}
 	}

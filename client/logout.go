@@ -37,9 +37,14 @@ func (a *Account) Logout(ctx context.Context) (endSessionURL string, err error) 
 	if err := a.usable(); err != nil {
 		return "", err
 	}
+	return a.logout(ctx, func(*record.Record) bool { return true })
+}
+
+// logout logs out if what is kept is meant.
+func (a *Account) logout(ctx context.Context, meant func(*record.Record) bool) (endSessionURL string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.client.exchangeTimeout()+saveGrace+revokeTimeout)
 	defer cancel()
-	out := &logout{keeper: a.keeper}
+	out := &logout{keeper: a.keeper, meant: meant}
 	err = a.keeper.exclusive(ctx, "logout", func(f *flight, ctx context.Context) (*record.Record, error) {
 		if err := out.run(ctx); err != nil {
 			return nil, err
@@ -56,6 +61,7 @@ func (a *Account) Logout(ctx context.Context) (endSessionURL string, err error) 
 
 type logout struct {
 	keeper     *keeper
+	meant      func(*record.Record) bool
 	endSession string
 	left       error // what the server may not know
 }
@@ -72,7 +78,7 @@ func (o *logout) run(ctx context.Context) error {
 			o.left = errors.New("its record could not be read, so its refresh token could not be revoked")
 		case err != nil:
 			return k.storeError("load", err)
-		case rec == nil, grant != "" && rec.Grant != grant: // gone, or somebody has logged in since
+		case rec == nil, grant != "" && rec.Grant != grant, !o.meant(rec): // gone, or somebody has logged in since
 			k.forget()
 			return nil
 		default:

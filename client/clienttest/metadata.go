@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -102,14 +103,33 @@ func (c *call) idToken(is *issued) string {
 	if c.opts.Claims != nil {
 		c.opts.Claims(c.x, claims)
 	}
+	return c.s.sign("JWT", claims)
+}
+
+// LogoutToken returns a logout token, as a server sends it to a program when a user
+// has logged out (OpenID Connect Back-Channel Logout 1.0). It needs a sub or a sid
+// among claims, which add to, replace or, by nil, remove what it has by itself: iss,
+// aud (the first of Options.Clients), iat, exp, jti and events.
+func (s *Server) LogoutToken(claims map[string]any) string {
+	now := time.Now()
+	all := map[string]any{
+		"iss": s.issuer, "aud": s.opts.Load().Clients[0].ID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": rand.Text(),
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}
+	maps.Copy(all, claims)
+	maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil })
+	return s.sign("logout+jwt", all)
+}
+
+func (s *Server) sign(kind jose.ContentType, claims map[string]any) string {
 	payload, err := json.Marshal(claims)
 	if err != nil {
-		return "Options.Claims has set a value that is no JSON: " + err.Error()
+		return "a claim is no JSON: " + err.Error()
 	}
-	key := c.s.signingKey()
+	key := s.signingKey()
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.private, KeyID: key.id}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+		(&jose.SignerOptions{}).WithType(kind))
 	if err != nil {
 		panic(err) // an ECDSA key on P-256 signs ES256
 	}

@@ -59,6 +59,7 @@ type Identity struct {
 	Nonce    string   `json:"nonce,omitempty"`
 	IssuedAt int64    `json:"iat"`
 	AuthTime int64    `json:"auth_time,omitempty"`
+	Session  string   `json:"sid,omitempty"` // OpenID Connect Back-Channel Logout 1.0 section 2.1
 }
 
 // An Intent says that somebody is about to spend the refresh token, or has. It

@@ -1,0 +1,232 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/regrant/regrant/internal/printable"
+	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/tokenstore"
+)
+
+// BackChannelLogout answers a request of the authorization server that says that a
+// user has logged out there (OpenID Connect Back-Channel Logout 1.0): it verifies
+// the logout token, and logs out the accounts here that it is about, as
+// Account.Logout does. Use it as the handler of the URL that is registered as
+// backchannel_logout_uri. It writes the whole answer; the error is for a log.
+//
+// The accounts are those whose ID token at the login had the same sub, and, if both
+// name one, the same sid. accounts returns the names of those that may be meant by a
+// sub ("" if the token has none); nil: all accounts in the store, which must be a
+// tokenstore.Lister, are looked at. A program that names accounts by sub gives
+//
+//	func(sub string) []string { return []string{sub} }
+//
+// A logout token is good for one logout: it is noted in the store until it expires,
+// and refused if it comes again, on whatever machine. It says nothing about a login
+// after it was issued.
+//
+// Register the URL only if the end of the session at the server shall end the work
+// in the user's absence, too: the standard leaves grants with offline_access alone
+// (section 2.7).
+func (c *Client) BackChannelLogout(w http.ResponseWriter, r *http.Request, accounts func(sub string) []string) error {
+	w.Header().Set("Cache-Control", "no-store")
+	err := ErrClosed
+	status := http.StatusOK
+	if c.enter() {
+		defer c.leave()
+		ctx, cancel := c.detach(r.Context())
+		defer cancel()
+		err = c.backChannelLogout(ctx, w, r, accounts)
+	}
+	if err != nil {
+		own, ok := errors.AsType[*Error](err)
+		if !ok {
+			own = &Error{Op: "back-channel logout", Key: c.cfg.key(""), Err: err}
+		}
+		// Section 2.8 knows 400 for a token that is refused, and for a logout that
+		// failed. Of the latter the server may hear that it can come again.
+		if status, err = http.StatusBadRequest, own; own.Temporary {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	w.WriteHeader(status)
+	return err
+}
+
+func (c *Client) backChannelLogout(ctx context.Context, w http.ResponseWriter, r *http.Request, accounts func(string) []string) error {
+	raw, err := logoutToken(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := c.server(ctx)
+	if err != nil {
+		return err
+	}
+	if s.ids == nil {
+		return errors.New("the server has no keys to verify a logout token with")
+	}
+	t, err := s.ids.verifyLogout(ctx, raw)
+	if err != nil {
+		return err
+	}
+	forget, err := c.noteLogout(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := c.logoutAll(ctx, t, accounts); err != nil {
+		forget() // the server may send it again
+		return err
+	}
+	return nil
+}
+
+// maxLogoutRequest bounds the body of a request; a logout token is small.
+const maxLogoutRequest = 64 << 10
+
+func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Method != http.MethodPost || kind != "application/x-www-form-urlencoded" {
+		return "", errors.New("the request is not a POST of a form (section 2.5)")
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogoutRequest)
+	if err := r.ParseForm(); err != nil {
+		return "", errors.New("the form is malformed, or too large")
+	}
+	if tokens := r.PostForm["logout_token"]; len(tokens) == 1 && tokens[0] != "" {
+		return tokens[0], nil
+	}
+	return "", errors.New("the form holds no logout_token")
+}
+
+// verifyLogout checks a logout token (section 2.6).
+func (v *idVerifier) verifyLogout(ctx context.Context, raw string) (*oidc.LogoutToken, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
+	defer cancel()
+	if err := checkType(raw, "logout+jwt"); err != nil {
+		return nil, fmt.Errorf("the logout token %w", err)
+	}
+	fetch := new(keyFetch)
+	t, err := v.verifier.VerifyLogout(context.WithValue(ctx, keyFetchKey{}, fetch), raw)
+	if fetch.failed {
+		return nil, &Error{Op: "back-channel logout", Temporary: true, Err: errKeysUnreachable}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the logout token is not valid: %s", printable.Text(err.Error(), 200))
+	}
+	issuer, err := v.tenantIssuer(raw)
+	if err != nil {
+		return nil, err
+	}
+	if issuer == googleIssuer && t.Issuer == googleBare {
+		t.Issuer = issuer
+	}
+	switch {
+	case t.Issuer != issuer:
+		return nil, errors.New("the logout token is from another issuer")
+	case t.IssuedAt.IsZero() || t.IssuedAt.After(time.Now().Add(5*clockSkew)):
+		return nil, errors.New("the logout token has no iat, or was issued in the future: is the clock of this machine right?")
+	}
+	return t, nil
+}
+
+// noteLogout notes in the store that a logout token was used, under a key of its
+// own, for every machine to see. The notes that are out of date go on the way.
+func (c *Client) noteLogout(ctx context.Context, t *oidc.LogoutToken) (forget func(), err error) {
+	sum := sha256.Sum256([]byte(t.TokenID))
+	key := c.cfg.key(hex.EncodeToString(sum[:]))
+	key.Issuer = "logout+" + key.Issuer // no issuer has this scheme
+	v := newVault(&c.cfg, key)
+	c.forgetLogouts(ctx, tokenstore.Key{Issuer: key.Issuer, ClientID: key.ClientID})
+
+	note := &record.Record{Grant: "logout", Expiry: t.Expiry.UTC()}
+	rec, version, err := v.load(ctx)
+	if err == nil && rec == nil {
+		version, err = v.save(ctx, note, version)
+	}
+	switch {
+	case rec != nil || errors.Is(err, tokenstore.ErrConflict):
+		return nil, errors.New("the logout token has been used already (jti)")
+	case err != nil:
+		return nil, &Error{Op: "save", Key: key, Temporary: true, Err: internal(err)}
+	}
+	return func() { _ = v.delete(ctx, version) }, nil
+}
+
+func (c *Client) forgetLogouts(ctx context.Context, match tokenstore.Key) {
+	lister, ok := c.cfg.Store.(tokenstore.Lister)
+	if !ok {
+		return
+	}
+	for key, err := range lister.List(ctx, match) {
+		if err != nil {
+			return
+		}
+		v := newVault(&c.cfg, key)
+		if rec, version, err := v.load(ctx); err == nil && rec != nil && time.Since(rec.Expiry) > 5*clockSkew {
+			_ = v.delete(ctx, version)
+		}
+	}
+}
+
+// logoutAll logs out the accounts that a logout token is about.
+func (c *Client) logoutAll(ctx context.Context, t *oidc.LogoutToken, accounts func(string) []string) error {
+	var errs []error
+	try := func(name string) {
+		a := c.Account(name)
+		if a.keeper == nil {
+			return
+		}
+		rec, _, err := a.keeper.vault.load(ctx)
+		if errors.Is(err, tokenstore.ErrUnreadable) {
+			return // whose it is nobody can tell
+		}
+		if err == nil && rec != nil && concerns(t, rec) {
+			_, err = a.logout(ctx, func(rec *record.Record) bool { return concerns(t, rec) })
+		}
+		if e, ok := errors.AsType[*Error](err); err != nil && (!ok || e.Op != "logout") { // what the server may not know, it has just said
+			errs = append(errs, a.keeper.storeError("logout", err))
+		}
+	}
+	if accounts != nil {
+		for _, name := range accounts(t.Subject) {
+			try(name)
+		}
+		return errors.Join(errs...)
+	}
+	keys, err := c.keys(ctx)
+	if err != nil {
+		return err
+	}
+	for key, err := range keys {
+		switch {
+		case err == nil:
+			try(key.Account)
+		case key == (tokenstore.Key{}):
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// concerns tells whether a logout token is about the login of a grant.
+func concerns(t *oidc.LogoutToken, rec *record.Record) bool {
+	id := rec.Identity
+	switch {
+	case id == nil, id.Issuer != t.Issuer:
+		return false
+	case t.Subject != "" && t.Subject != id.Subject, t.Subject == "" && t.SessionID != id.Session:
+		return false
+	case t.SessionID != "" && id.Session != "" && t.SessionID != id.Session:
+		return false
+	}
+	return !rec.LoggedIn.After(t.IssuedAt.Add(clockSkew))
+}
