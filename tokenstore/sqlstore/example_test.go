@@ -3,9 +3,11 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log"
 	"os"
 
+	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -48,5 +50,22 @@ func ExampleNew_mysql() {
 	store := sqlstore.New(db, sqlstore.MySQL)
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
+	}
+}
+
+// All grants of a client are listed, in pages and by the primary key, however
+// many others there are.
+func ExampleStore_List() {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	store := sqlstore.New(db, sqlstore.PostgreSQL)
+	for key, err := range store.List(context.Background(), tokenstore.Key{Issuer: "https://login.example.com", ClientID: "backend"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(key.Account)
 	}
 }

@@ -68,35 +68,3 @@ func Example() {
 	fmt.Println("the worker's request:", resp.Status)
 	// Output: the worker's request: 200 OK
 }
-
-// The grants of one client are listed without reading those of others.
-func Example_list() {
-	db, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1) // each connection to :memory: is another database
-	store := sqlstore.New(db, sqlstore.SQLite)
-	store.Table = "oauth_grants"
-	ctx := context.Background()
-	if err := store.Migrate(ctx); err != nil {
-		log.Fatal(err)
-	}
-	for _, key := range []tokenstore.Key{
-		{Issuer: "https://issuer.example", ClientID: "web", Account: "alice"},
-		{Issuer: "https://issuer.example", ClientID: "worker", Account: "bob"},
-		{Issuer: "https://other.example", ClientID: "web", Account: "carol"},
-	} {
-		if _, err := store.Save(ctx, key, []byte("a sealed record"), ""); err != nil {
-			log.Fatal(err)
-		}
-	}
-	for key, err := range store.List(ctx, tokenstore.Key{Issuer: "https://issuer.example", ClientID: "web"}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(key.Account)
-	}
-	// Output: alice
-}
