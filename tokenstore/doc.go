@@ -7,10 +7,22 @@
 //
 // # Choosing a store
 //
-//	memstore      a map: goroutines of one process, gone when it ends
-//	filestore     one file per grant: processes of one user on one host
-//	keyringstore  the same, sealed with a key in the keychain of the system
-//	sqlstore      a table: any number of machines
+//	              shared by               needs            Load     Save
+//	memstore      goroutines              nothing          3 µs     4 µs
+//	filestore     processes of one user   a directory      0.06 ms  3 ms
+//	keyringstore  processes of one user   a keychain       0.1 ms   6 ms
+//	sqlstore      processes of one host   SQLite           0.03 ms  0.2 ms
+//	              machines                MySQL, MariaDB   0.2 ms   0.3 ms
+//	              machines                PostgreSQL       0.2 ms   2 ms
+//
+// After a power cut memstore is empty, and filestore and keyringstore have every
+// record whose Save had returned; on Windows, where a directory cannot be flushed,
+// perhaps the one before it. So has sqlstore, if the database flushes a commit to
+// the disk, as all of them do unless they are told otherwise.
+//
+// The times are medians for a record of 8 KiB on a busy machine of two cores with
+// a virtual disk, SQLite with a write-ahead log, the servers on the same machine:
+// what a Save takes is what the disk takes to flush.
 //
 // A keyringstore protects what it is given. The others keep it in clear, so the
 // client demands a Sealer. A keychain is not everywhere: keyringstore.Store.Check
