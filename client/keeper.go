@@ -381,7 +381,13 @@ func (f *flight) deny(ctx context.Context, rec *record.Record, e *tokenendpoint.
 // release takes our intent back: nothing was spent. If that fails, the others
 // wait for the end of the lease.
 func (k *keeper) release(ctx context.Context, c *claim) {
-	_, _ = k.vault.save(ctx, c.rec.With(nil), c.version)
+	_, err := k.vault.save(ctx, c.rec.With(nil), c.version)
+	if !errors.Is(err, tokenstore.ErrConflict) {
+		return
+	}
+	if r, v, err := k.vault.load(ctx); err == nil && r != nil && r.Intent != nil && r.Intent.ID == c.rec.Intent.ID {
+		_, _ = k.vault.save(ctx, c.rec.With(nil), v) // it was sealed anew (tokenstore.Reseal), and is still ours
+	}
 }
 
 // highest is the highest record of the current grant that this process knows.

@@ -52,6 +52,25 @@ func TestARenewalStaysTheOnlyOneWhenItsIntentIsSealedAnew(t *testing.T) {
 	})
 }
 
+func TestAnIntentThatIsSealedAnewIsTakenBackAllTheSame(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x, y := w.start(), w.start()
+		x.login()
+		w.expire()
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: 503, Delay: 2 * time.Second}, 1)
+		token := x.async()
+		time.Sleep(time.Second)
+		w.reseal()
+		if r := <-token; r.err == nil {
+			t.Error("there is a token")
+		}
+		if rec := w.stored(); rec.Intent != nil {
+			t.Error("nothing was spent, and the others wait for the end of its lease")
+		}
+		y.works("y")
+	})
+}
+
 func TestALoginStaysTheOnlyOneWhenItsReservationIsSealedAnew(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x, y := w.start(), w.start()
