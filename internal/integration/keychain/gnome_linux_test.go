@@ -13,6 +13,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/regrant/regrant/internal/integration/crash"
 	"github.com/regrant/regrant/internal/integration/fleet"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
@@ -53,9 +54,31 @@ func TestGNOMEKeyring(t *testing.T) {
 	t.Run("twenty processes survive every expiry", func(t *testing.T) {
 		fleet.SurvivesEveryExpiry(t, at, newPlace(t).String())
 	})
+	diesInARotation(t, bus, newPlace)
+}
+
+func diesInARotation(t *testing.T, bus *lab.SessionBus, newPlace func(testing.TB) place) {
+	store := crash.Store{Open: at, Place: func(t testing.TB) string { return newPlace(t).String() }}
+	t.Run("nothing but its answer and its save is between a commit and its record", store.NothingElseIsInTheWindow)
 	t.Run("a holder that is stopped past its lease logs nobody out", func(t *testing.T) {
 		t.Parallel()
-		fleet.SurvivesAStoppedHolder(t, at, func() string { return newPlace(t).String() })
+		store.SurvivesAStoppedHolder(t)
+	})
+	t.Run("killing the holder costs no login at a server with a grace period", func(t *testing.T) {
+		t.Parallel()
+		store.SurvivesKills(t)
+	})
+	t.Run("killing the holder loses a grant only with its answer", func(t *testing.T) {
+		t.Parallel()
+		store.LosesOnlyTheUnavoidable(t)
+	})
+	t.Run("a disk that fails during a rotation loses nothing", func(t *testing.T) {
+		t.Parallel()
+		disk := crash.Disk{Open: at, Place: func(_ testing.TB, dir string) string {
+			return place{Bus: bus.Address, Dir: filepath.Join(dir, "grants")}.String()
+		}}
+		disk.SurvivesTrouble(t)
+		t.Run("a directory that becomes read-only", disk.SurvivesAReadOnlyDirectory)
 	})
 }
 
