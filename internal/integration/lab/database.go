@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -105,8 +106,8 @@ func (d *daemon) run(t testing.TB, command ...string) {
 const guard = `stop=$1; shift; "$@" & server=$!; read -r _; kill -s "$stop" $server; wait $server`
 
 // serve starts the server, waits until it takes connections, and ends it with the
-// test.
-func (d *daemon) serve(t testing.TB, command ...string) {
+// test, or when stop is called.
+func (d *daemon) serve(t testing.TB, command ...string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command("sh", append([]string{"-c", guard, "sh", d.stop}, d.as(command...)...)...)
 	cmd.Dir = d.dir
@@ -134,10 +135,13 @@ func (d *daemon) serve(t testing.TB, command ...string) {
 			}
 		}
 	}()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = hold.Close()
 		<-over
 		_ = cmd.Wait() // the signal that has ended it is no news
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Logf("the last that %s said:\n%s", filepath.Base(command[0]), strings.Join(log[max(0, len(log)-20):], "\n"))
 		}
@@ -153,4 +157,5 @@ func (d *daemon) serve(t testing.TB, command ...string) {
 	case <-time.After(time.Minute):
 		t.Fatalf("%s takes no connections after a minute", filepath.Base(command[0]))
 	}
+	return stop
 }
