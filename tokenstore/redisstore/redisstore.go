@@ -7,7 +7,8 @@
 //	store := redisstore.New(rdb)
 //	err := store.Check(ctx) // an acknowledged Save survives a crash
 //
-// It is tested on Redis 7.0, alone, with a replica, and as a Cluster.
+// It is tested on Redis 7.0, alone, with a replica, and as a Cluster; what Sentinel
+// adds, to find the primary, is go-redis's.
 //
 // Every method is one script, which Redis runs as one step (List: one for each
 // page). Nothing is locked. A script does the same when it comes twice, since
@@ -36,10 +37,9 @@
 //     have received the record. Which replica takes over is up to Sentinel or the
 //     Cluster, so name all of them. With "min-replicas-to-write" the server refuses
 //     to write at all while they are missing, before a token is spent.
-//   - Eviction: set "maxmemory-policy noeviction", or one of volatile. There is no
-//     time to live on what is kept here: a grant that ends by itself is a user who
-//     is logged out, and a session of somebody else that is revived if it is set by
-//     hand. Load takes it away.
+//   - Eviction: set "maxmemory-policy noeviction", or one of volatile. What is kept
+//     here has no time to live, and Load takes away one that was set by hand: a
+//     grant that ends by itself is a user who is logged out.
 //
 // [Store.Check] tells whether a server is set up like this. Where it is not, a
 // process that still runs and knows a later record than the server puts it back.
@@ -186,7 +186,7 @@ func (s *Store) change(ctx context.Context, doing string, x script, key tokensto
 // run runs a script, and returns its result; nil if that is null.
 func (s *Store) run(ctx context.Context, doing string, x script, keys []string, args ...any) (any, error) {
 	return s.await(ctx, doing, func() (any, error) {
-		result, err := redis.NewScript(string(x)).Run(ctx, s.rdb, keys, args...).Result()
+		result, err := x.lua().Run(ctx, s.rdb, keys, args...).Result()
 		if errors.Is(err, redis.Nil) {
 			return nil, nil
 		}

@@ -1,11 +1,13 @@
 package redisstore
 
+import "github.com/redis/go-redis/v9"
+
 // A script is Lua that Redis runs as one step. Each of them does the same when it
 // is run again after its answer was lost, and then writes again, so that a WAIT
 // behind it waits for what it did the first time, too.
 type script string
 
-// guard lets a script that only reads fail on a replica, which need not know the
+// guard begins every script, and lets it fail on a replica, which need not know the
 // last Save: PERSIST is a write, and does nothing, since no key here has a time to
 // live. Other errors of it do not matter: a server that cannot write can be read.
 const guard = `
@@ -15,13 +17,15 @@ if type(write) == 'table' and write.err and string.find(write.err, 'READONLY', 1
 end
 `
 
+func (x script) lua() *redis.Script { return redis.NewScript(guard + string(x)) }
+
 // load: KEYS record.
-const load script = guard + `
+const load script = `
 return redis.call('GET', KEYS[1])
 `
 
 // page: KEYS index; ARGV first, last, count.
-const page script = guard + `
+const page script = `
 return redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 `
 

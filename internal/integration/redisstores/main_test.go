@@ -126,4 +126,8 @@ func sharedBy(t *testing.T, on func(...string) place, addrs ...string) {
 		t.Parallel()
 		fleet.SurvivesAStoppedHolder(t, openPlace, func() string { return on(addrs...).String() })
 	})
+	t.Run("a holder that is stopped past its lease loses no more than the server takes", func(t *testing.T) {
+		t.Parallel()
+		fleet.TellsOfAStoppedHolder(t, openPlace, func() string { return on(addrs...).String() })
+	})
 }

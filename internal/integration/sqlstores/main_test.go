@@ -219,4 +219,8 @@ func (d *database) keepsItsPromises(t *testing.T) {
 		t.Parallel()
 		d.store().LosesOnlyTheUnavoidable(t)
 	})
+	t.Run("a holder that is stopped past its lease loses no more than the server takes", func(t *testing.T) {
+		t.Parallel()
+		fleet.TellsOfAStoppedHolder(t, openPlace, func() string { return d.newTable(t).String() })
+	})
 }
