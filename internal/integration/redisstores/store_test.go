@@ -83,7 +83,6 @@ func manyKeys(t *testing.T, p place) {
 	filling.Wait()
 	t.Logf("%d keys made in %v", issuers*clients*accounts, time.Since(began).Round(time.Millisecond))
 
-	all := map[tokenstore.Key]bool{}
 	list := func(match tokenstore.Key) map[tokenstore.Key]bool {
 		began := time.Now()
 		seen := map[tokenstore.Key]bool{}
@@ -99,7 +98,8 @@ func manyKeys(t *testing.T, p place) {
 		t.Logf("match %+v: %d keys in %v", match, len(seen), time.Since(began).Round(100*time.Microsecond))
 		return seen
 	}
-	if all = list(tokenstore.Key{}); len(all) != issuers*clients*accounts {
+	all := list(tokenstore.Key{})
+	if len(all) != issuers*clients*accounts {
 		t.Fatalf("%d keys are listed", len(all))
 	}
 	for _, match := range []tokenstore.Key{
