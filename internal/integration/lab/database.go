@@ -147,7 +147,7 @@ func (d *daemon) serve(t testing.TB, command ...string) (stop func()) {
 		}
 	})
 	if d.ready == "" {
-		return
+		return stop
 	}
 	select {
 	case <-ready:
