@@ -2,7 +2,6 @@ package client
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +59,7 @@ func newSnapshot(rec *record.Record, early time.Duration, now time.Time) *snapsh
 	left := min(rec.Expiry.Sub(now.Round(0)), rec.Lifetime)
 	window, last := margins(rec.Lifetime, early)
 	// Jitter keeps a fleet that logged in together from renewing together.
-	window -= time.Duration(rand.Int64N(int64(window)/5 + 1))
+	window -= below(window/5 + 1)
 	s.renew = momentAt(now, left-max(window, last))
 	s.end = momentAt(now, left-last)
 	return s

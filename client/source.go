@@ -2,9 +2,10 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -331,7 +332,14 @@ func notReached(err error) bool {
 	return errors.As(err, &t) && t.Outcome == tokenendpoint.NotSent
 }
 
-func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/4+1)) }
+func jitter(d time.Duration) time.Duration { return d + below(d/4+1) }
+
+// below returns a random duration in [0, d). It is of crypto/rand, whose numbers
+// a test can choose (testing/cryptotest); nothing here is asked for often.
+func below(d time.Duration) time.Duration {
+	n, _ := rand.Int(rand.Reader, big.NewInt(int64(d))) // never fails
+	return time.Duration(n.Int64())
+}
 
 // again is the error for somebody who comes during the back-off.
 func (f *failure) again(now time.Time) error {
