@@ -276,6 +276,32 @@ func TestH7ALostWriteDoesNotBringTheOldTokenBack(t *testing.T) {
 	})
 }
 
+// As H7, and before X looks into the store again, it imports the token that it
+// was given first, as some programs do at every start. The store has that very
+// token; what X knows beyond it must not be forgotten over that.
+func TestH7AnImportDoesNotForgetWhatTheStoreHasLost(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		old := w.as.Grant("alice")
+		file := client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return old, nil })
+		if err := x.me.Login(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		before := w.stored()
+		w.expire()
+		x.works("X")
+		w.overwrite(before)
+		if err := x.me.Login(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		w.expire()
+		x.works("X, after an import,")
+		if n := w.as.Presented(old.RefreshToken); n != 1 {
+			t.Errorf("the old refresh token was sent %d times", n)
+		}
+	})
+}
+
 // X pauses between intent and request; Y takes over and rotates. X must look
 // again before it sends.
 func TestH8ThePausedHolderLooksAgainBeforeItSends(t *testing.T) {

@@ -131,6 +131,9 @@ func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.R
 			// imported, and what is kept may be younger. A login that brings it again,
 			// at a server that does not rotate, is a new grant all the same: with
 			// other scopes, and no mark.
+			if known := k.highest(); known.Same(r) && known.Generation > r.Generation {
+				return known, nil // the store has lost a write: do not forget what it was
+			}
 			if r.Refused != nil {
 				return nil, refusedError(k.vault.key, r)
 			}
