@@ -326,6 +326,28 @@ func TestH8ThePausedHolderLooksAgainBeforeItSends(t *testing.T) {
 	})
 }
 
+// As H8, but X pauses in the very write that is to renew its intent.
+func TestH8APauseWhileTheIntentIsRenewedCountsAsWell(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x, y := w.start(), w.start()
+		x.login()
+		w.expire()
+		x.afterSave = func(*record.Record) error {
+			time.Sleep(6 * time.Second) // too long to send without a look at the clock
+			plant(x, &x.afterSave, func(*record.Record) error { time.Sleep(14 * time.Second); return nil })
+			return nil
+		}
+		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 3 * time.Second}, 1)
+		gotX, gotY := x.async(), y.async()
+		for who, got := range map[string]<-chan result{"X": gotX, "Y": gotY} {
+			if r := <-got; r.err != nil {
+				t.Errorf("%s: %v", who, r.err)
+			}
+		}
+		w.requests(1)
+	})
+}
+
 // Writes of the intent and the server are slow, and nothing fails. A lease that
 // must only cover the start of the exchange would run out before its end.
 func TestH9TheIntentIsRenewedWhileTheExchangeRuns(t *testing.T) {

@@ -159,6 +159,7 @@ type claim struct {
 	rec     *record.Record // with the intent
 	version tokenstore.Version
 	due     moment // from here on it has to be written again: counted from the start of the last write that succeeded
+	late    moment // from here on nothing may be sent: the lease ends soon
 }
 
 // errConflict says that somebody was faster: look at the record again.
@@ -187,14 +188,14 @@ func (c *claim) write(ctx context.Context) error {
 	for {
 		v, err := c.k.vault.save(ctx, rec, c.version)
 		if err == nil {
-			c.rec, c.version, c.due = rec, v, momentAt(began, beat)
+			c.written(rec, v, began)
 			return nil
 		}
 		r, w, lerr := c.k.vault.load(ctx)
 		mine := lerr == nil && r != nil && r.Intent != nil && r.Intent.ID == i.ID
 		switch {
 		case mine && r.Intent.Started.Equal(i.Started): // it was written all the same
-			c.rec, c.version, c.due = rec, w, momentAt(began, beat)
+			c.written(rec, w, began)
 			return nil
 		case !errors.Is(err, tokenstore.ErrConflict):
 			return err
@@ -206,14 +207,26 @@ func (c *claim) write(ctx context.Context) error {
 	}
 }
 
+func (c *claim) written(rec *record.Record, v tokenstore.Version, began time.Time) {
+	c.rec, c.version, c.due, c.late = rec, v, momentAt(began, beat), momentAt(began, 2*beat)
+}
+
 // ensure writes the intent again if so much time has passed that others might
 // soon take its holder for dead: on either clock, since a machine may have been
-// asleep.
+// asleep. It may have slept during that write, too.
 func (c *claim) ensure(ctx context.Context) error {
 	if !c.due.reached(time.Now()) {
 		return nil
 	}
-	return c.write(ctx)
+	for range 3 {
+		if err := c.write(ctx); err != nil {
+			return err
+		}
+		if !c.late.reached(time.Now()) {
+			return nil
+		}
+	}
+	return errors.New("nothing was sent to the server, since the store takes longer to write than the lease allows")
 }
 
 // keepAlive rewrites the intent while the exchange runs, until stop is called.
