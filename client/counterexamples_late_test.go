@@ -168,6 +168,30 @@ func TestH18AMarkAndADeletionHitOnlyWhatWasRead(t *testing.T) {
 	})
 }
 
+// As H18, but what lies there when the refusal arrives is an older record: the
+// store has lost writes. The server has said nothing about that one's token.
+func TestH18AMarkHitsOnlyTheTokenThatWasRefused(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		first := x.login()
+		before := w.stored()
+		w.expire()
+		x.works("X")
+		w.expire()
+		w.as.Revoke("alice")
+		x.afterAnswer = func() { w.overwrite(before) }
+		if r := <-x.async(); !errors.Is(r.err, client.ErrLoginRequired) {
+			t.Errorf("X got %v, want ErrLoginRequired", r.err)
+		}
+		if got := w.stored(); got.Refused == nil || got.Generation != 1 {
+			t.Errorf("generation %d is stored, marked: %v; want the mark on generation 1", got.Generation, got.Refused != nil)
+		}
+		if n := w.as.Presented(first); n != 1 {
+			t.Errorf("the first refresh token was sent %d times", n)
+		}
+	})
+}
+
 // One program has a wrong secret, or asks for a wrong resource. That must not
 // end the grant for the others.
 func TestH19OnlyADeadTokenEndsTheGrantForAll(t *testing.T) {

@@ -347,8 +347,8 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 		case r == nil:
 			k.forget()
 			return nil, loginRequired(k.vault.key, mark.Code, errNoGrant)
-		case !r.Same(rec) || r.Generation > rec.Generation:
-			return nil, errConflict // somebody is ahead: look again
+		case !r.Same(rec) || r.Generation > rec.Generation || r.RefreshToken != rec.RefreshToken:
+			return nil, errConflict // what lies there is not what was refused: look again
 		}
 		marked = r.With(nil)
 		marked.Refused, marked.Unanswered = mark, rec.Unanswered
