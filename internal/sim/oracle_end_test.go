@@ -140,7 +140,11 @@ func (w *world) judge(errs map[*process]error) (lost, again bool) {
 		}
 		w.mu.Unlock()
 		if usable && !w.broken() { // whoever asks on purpose is not held up by a refusal
-			if err := p.asks(context.Background(), newChance(w.seed, 3), "Refresh", nil); err != nil {
+			err := p.asks(context.Background(), newChance(w.seed, 3), "Refresh", nil)
+			w.mu.Lock()
+			usable = w.as.usable(t) // a grace may have ended
+			w.mu.Unlock()
+			if err != nil && usable {
 				w.mu.Lock()
 				w.violated(p, "liveness", "%s lives, and an explicit Refresh says: %v", t.value, err)
 				w.mu.Unlock()
@@ -161,7 +165,12 @@ func (w *world) excused(t *refreshToken) bool {
 	if f.reused != nil && f.reused != t && w.excuse(f.reused) {
 		return true
 	}
-	return w.excuse(t) || t.parent != nil && w.sc.kind == oneSlot && w.excuse(t.parent)
+	return w.excuse(t)
+}
+
+// doubled tells whether t was sent more than once, for a reason that excuses it.
+func (t *refreshToken) doubled() bool {
+	return t.overrun || t.late || t.twice || t.skewed || t.family.lostWrite
 }
 
 func (w *world) excuse(t *refreshToken) bool {
@@ -169,19 +178,19 @@ func (w *world) excuse(t *refreshToken) bool {
 	for _, q := range t.spends {
 		unanswered = unanswered || q.committed && !q.saved && (q.p.dead || q.lost)
 	}
-	doubled := t.overrun || t.late || t.twice || t.skewed || t.family.lostWrite // sent more than once
-	graceOver := t.expired || t.family.lied
+	sibling := t.parent != nil && t.parent.doubled() // t is one of two, and not the one that counts
+	graceOver := t.expired || t.family.lied || w.sc.fault[refused]
 	switch w.sc.kind {
 	case strictFamily, burnsOnRefuse:
-		return unanswered || doubled || t.burnt
-	case commitOnUse:
-		return t.family.lostWrite && w.forgotten()
+		return unanswered || t.doubled() || t.burnt
 	case strict:
 		return unanswered || t.twice || t.family.lostWrite && w.forgotten()
 	case graceNew, graceSame:
-		return graceOver && (unanswered || doubled)
+		return graceOver && (unanswered || t.doubled() || sibling)
 	case oneSlot:
-		return graceOver && unanswered || doubled
+		return graceOver && unanswered || t.doubled() || sibling
+	case commitOnUse:
+		return sibling || t.family.lostWrite && w.forgotten()
 	}
 	return false
 }
@@ -199,7 +208,7 @@ func (w *world) forgotten() bool {
 
 // loggedOut judges what a logout has said.
 func (w *world) loggedOut(p *process, err error) {
-	if f := p.note.deleted; err == nil && f != nil && !f.dead && w.sc.revokes != revokesToken {
+	if f := p.note.deleted; err == nil && f != nil && !f.dead && w.sc.users == 1 && w.sc.revokes != revokesToken {
 		w.violated(p, "5 logout wins", "Logout is done, and family %d lives", f.n)
 	}
 }

@@ -10,9 +10,6 @@ import (
 func (p *process) loaded(found *row) {
 	n := &p.note
 	n.absent = found == nil
-	if found != nil {
-		n.seen[found.rec.Grant] = max(n.seen[found.rec.Grant], found.rec.Generation)
-	}
 	for _, q := range n.spends {
 		if q.answered && !q.settled && (found == nil || found.rec.Grant != q.claim.rec.Grant || found.rec.Generation >= q.claim.rec.Intent.Attempt) {
 			q.settled = true // it drops what it has
@@ -134,7 +131,7 @@ func (w *world) rewritten(p *process, before *row, rec *record.Record) {
 	case marks:
 		w.ends(old, rec, "mark")
 		t := w.as.tokens[rec.RefreshToken]
-		if !p.note.refused[rec.RefreshToken] && !t.family.lostWrite {
+		if !p.note.refused[rec.RefreshToken] {
 			w.violated(p, "4 never destroy what you did not read", "%s is marked, and the server did not say invalid_grant about it", rec.RefreshToken)
 		}
 		if w.as.usable(t) && !t.family.lied && !t.family.lostWrite {

@@ -67,7 +67,7 @@ type spend struct {
 type notes struct {
 	claim     *claim
 	spends    []*spend
-	seen      map[string]uint64 // the highest generation by grant
+	seen      map[string]uint64 // the highest generation by grant that it was given, or has written
 	absent    bool              // the last look into the store found nothing
 	refused   map[string]bool   // tokens about which this process heard invalid_grant
 	revoked   map[*family]bool  // what it tried to revoke a token of
@@ -146,6 +146,7 @@ func (w *world) overlap(q, o *spend) {
 		q.token.overrun = true
 	case w.skewed(q.p, o.p):
 		q.token.skewed = true
+	case q.token.overrun, q.token.skewed: // what follows from that
 	case o.p.dead:
 		w.violated(q.p, "1 one spender", "%s is sent %v after the death of a process that was sending it", q.token.value, time.Since(o.p.diedAt))
 	case o.lost:

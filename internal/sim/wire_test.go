@@ -150,10 +150,12 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.gate() {
+	p.w.mu.Lock()
+	if p.dead || p.w.ended {
+		p.w.mu.Unlock()
+		p.gate()
 		return nil, errOver
 	}
-	p.w.mu.Lock()
 	var x *exchange
 	switch to := r.URL.String(); {
 	case to == issuer+"/token" && form.Get("grant_type") == "refresh_token":
