@@ -3,7 +3,6 @@
 package fleet
 
 import (
-	"testing"
 	"time"
 
 	"github.com/regrant/regrant/client/clienttest"
@@ -48,39 +47,4 @@ func (f *Fleet) stopAHolder(hold func(*clienttest.Server) *clienttest.Held) (hol
 	f.t.Logf("the other process took over after %v", took.Round(time.Millisecond))
 	time.Sleep(time.Until(stopped.Add(lease + 2*time.Second)))
 	return holder, other, got
-}
-
-// SurvivesAStoppedHolder stops a process in the middle of its rotation, for longer
-// than its lease, and wakes it later. Where the server takes a refresh token again
-// for a while, nobody is logged out. Each call of place returns another one.
-func SurvivesAStoppedHolder(t *testing.T, open Open, place func() string) {
-	t.Helper()
-	for instant, hold := range instants {
-		t.Run(instant, func(t *testing.T) {
-			t.Parallel()
-			f := New(t, open, place(), func(o *clienttest.Options) {
-				o.AccessTokenLifetime = 2 * time.Second
-				o.Grace = time.Minute
-			})
-			holder, other, got := f.stopAHolder(hold)
-			if !got.OK() {
-				t.Errorf("the other process, while the holder stands still: %q", got.Failures)
-			}
-			holder.Continue()
-			answered := func(p *lab.Process, when string) {
-				t.Helper()
-				var r Report
-				if p.Receive(&r); !r.OK() {
-					t.Errorf("%s: %q", when, r.Failures)
-				}
-			}
-			answered(holder, "the holder, when it wakes")
-			f.Expire()
-			for _, p := range []*lab.Process{holder, other} {
-				p.Send(Call)
-				answered(p, "afterwards")
-			}
-			f.NothingIsLost()
-		})
-	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/regrant/regrant/internal/integration/lab"
 )
 
-// TellsOfAStoppedHolder is [SurvivesAStoppedHolder] where the server takes no
-// refresh token twice. The other process cannot know that the token was spent, and
+// TellsOfAStoppedHolder stops a process in the middle of its rotation, for longer
+// than its lease, where the server takes no refresh token twice. The other process cannot know that the token was spent, and
 // spends it again. What comes of that is up to the server:
 //
 //   - It refuses the token, and no more: the holder saves what it has got when it

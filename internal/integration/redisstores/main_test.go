@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"github.com/regrant/regrant/internal/integration/crash"
 	"github.com/regrant/regrant/internal/integration/fleet"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
@@ -94,6 +95,16 @@ func TestRedis(t *testing.T) {
 	t.Run("nothing that is kept ends by itself", func(t *testing.T) { timeToLive(t, on(socket)) })
 	t.Run("a script that comes twice does it once", func(t *testing.T) { twice(t, on(socket)) })
 	sharedBy(t, on, socket)
+	store := crash.Store{Open: openPlace, Place: func(testing.TB) string { return on(socket).String() }}
+	t.Run("nothing but its answer and its save is between a commit and its record", store.NothingElseIsInTheWindow)
+	t.Run("killing the holder costs no login at a server with a grace period", func(t *testing.T) {
+		t.Parallel()
+		store.SurvivesKills(t)
+	})
+	t.Run("killing the holder loses a grant only with its answer", func(t *testing.T) {
+		t.Parallel()
+		store.LosesOnlyTheUnavoidable(t)
+	})
 	t.Run("a connection that is cut in a save loses nothing", func(t *testing.T) { cuts(t, socket) })
 }
 
@@ -124,7 +135,7 @@ func sharedBy(t *testing.T, on func(...string) place, addrs ...string) {
 	})
 	t.Run("a holder that is stopped past its lease logs nobody out", func(t *testing.T) {
 		t.Parallel()
-		fleet.SurvivesAStoppedHolder(t, openPlace, func() string { return on(addrs...).String() })
+		crash.Store{Open: openPlace, Place: func(testing.TB) string { return on(addrs...).String() }}.SurvivesAStoppedHolder(t)
 	})
 	t.Run("a holder that is stopped past its lease loses no more than the server takes", func(t *testing.T) {
 		t.Parallel()
