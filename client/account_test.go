@@ -107,6 +107,32 @@ func TestRefreshWithoutATokenRenewsInAnyCase(t *testing.T) {
 	})
 }
 
+// Without a bubble: what one call leaves behind for a moment must not be what the
+// next one gets, and the scheduler decides how long that moment is.
+func TestEachRefreshWithoutATokenBringsAnotherOne(t *testing.T) {
+	as := clienttest.NewMemoryServer(t)
+	c, err := client.New(as.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	me := c.Account("alice")
+	if err := me.Login(t.Context(), client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return as.Grant("alice"), nil })); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for range 600 {
+		tok, err := me.Refresh(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[tok.AccessToken] {
+			t.Fatalf("call %d got the token of a call before", len(seen)+1)
+		}
+		seen[tok.AccessToken] = true
+	}
+}
+
 func TestAnExplicitRefreshClearsAMark(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x, y := w.start(), w.start()

@@ -156,7 +156,16 @@ func (k *keeper) refresh(ctx context.Context, w want) (*oauth2.Token, error) {
 				return nil, err
 			}
 		}
+		late := !mine && w.force && f.done()
 		k.mu.Unlock()
+		if late { // what that flight brought is not newer than this call
+			select {
+			case <-f.over:
+			case <-ctx.Done():
+				return nil, k.gaveUp(ctx, "token")
+			}
+			continue
+		}
 		t, err := f.wait(ctx)
 		if err != nil {
 			return nil, err
@@ -263,6 +272,17 @@ func (f *flight) wait(ctx context.Context) (*oauth2.Token, error) {
 			Err: errors.New("the access token has expired, and the store does not take its successor yet")}
 	}
 	return f.snapshot.token, nil
+}
+
+// done tells whether the callers have been told how it ended, and nothing that it
+// brought is still to be saved: it is over in a moment.
+func (f *flight) done() bool {
+	select {
+	case <-f.settled:
+		return !f.unsaved.Load()
+	default:
+		return false
+	}
 }
 
 // exclusive runs work as a flight of its own, after the one that is under way.
