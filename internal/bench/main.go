@@ -34,7 +34,7 @@ func main() {
 }
 
 // programs are what the processes do that cases start.
-func programs() map[string]lab.Program { return map[string]lab.Program{} }
+func programs() map[string]lab.Program { return map[string]lab.Program{fleetProgram: fleetMember} }
 
 // A benchCase is a row of the table of bars.
 type benchCase struct {
@@ -49,18 +49,33 @@ func cases() []benchCase {
 	return []benchCase{
 		{"roundtrip", "Transport.RoundTrip over a base that does nothing, fresh token", roundTrip, transportContenders},
 		{"token", "Account.Token with a fresh token", freshToken, tokenContenders},
+		{"expiry", "64 goroutines across expiries, the server takes 100 ms", expiry, nil},
+		{"unavailable", "503 after 100 ms, 64 callers with 200 ms each", unavailable, nil},
+		{"lifetimes", "tokens that live for seconds, 1000 calls a second", lifetimes, nil},
+		{"start", "a program that loads its grant and sends one request", start, nil},
+		{"accounts", "many accounts known, 10 000 in use", accounts, nil},
+		{"rotation", "a renewal on the stores of one host: load and two saves", rotation, nil},
+		{"rotation-shared", "a renewal on the stores of many machines", rotationShared, nil},
+		{"fleet-postgresql", "4 processes, their accounts expire together, PostgreSQL", fleetPostgreSQL, nil},
 	}
 }
 
 // A scale says how much is measured.
 type scale struct {
-	rounds int           // in which contenders take turns
-	slice  time.Duration // of each contender in each round
+	rounds    int           // in which contenders take turns
+	slice     time.Duration // of each contender in each round
+	expiry    time.Duration // lifetime of the tokens that the crowd sees end
+	expiries  int
+	lifetimes time.Duration // of each run with tokens that live for seconds
+	peers     bool          // also where they take seconds
+	known     int           // accounts
+	starts    int           // of a program
+	fleet     int           // accounts of the fleet
 }
 
 var (
-	full  = scale{rounds: 1000, slice: 2 * time.Millisecond}
-	quick = scale{rounds: 250, slice: time.Millisecond}
+	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, peers: true, known: 1_000_000, starts: 100, fleet: 10_000}
+	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 2 * time.Second, expiries: 3, lifetimes: 5 * time.Second, peers: true, known: 100_000, starts: 30, fleet: 2000}
 )
 
 func run() error {

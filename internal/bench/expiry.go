@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/client/clienttest"
+)
+
+// What happens when a token ends under load, when the server is down, and when
+// tokens live for seconds only.
+
+const (
+	crowd   = 64
+	slow    = 100 * time.Millisecond // what the server takes
+	pause   = 2 * time.Millisecond   // of each of the crowd, between two calls
+	waiting = slow / 2               // who takes longer has waited for the server
+	// How close to a token request a call is near it: some time before, and as
+	// long as it takes after.
+	before, after = 50 * time.Millisecond, 2 * slow
+)
+
+// A lapse is one call.
+type lapse struct {
+	at   time.Time
+	took time.Duration
+}
+
+// expiry lets a crowd use one token through its expiries.
+func expiry(tb testing.TB, s *scale, r *Report) {
+	for i, who := range subjects(tb, s.expiry, true) {
+		if i > 1 && !s.peers {
+			break
+		}
+		if err := who.call(tb.Context()); err != nil { // the first token
+			tb.Fatalf("%s: %v", who.name, err)
+		}
+		first := len(who.as.Exchanges())
+		who.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: slow}, -1)
+		calls := stampede(tb, who, time.Duration(s.expiries)*s.expiry)
+		var requests []time.Time
+		for _, x := range who.as.Exchanges()[first:] {
+			requests = append(requests, x.Time)
+		}
+		// Requests that come together are for one expiry.
+		moments := slices.CompactFunc(slices.Clone(requests), func(a, b time.Time) bool { return a.Sub(b).Abs() < s.expiry/4 })
+		if len(moments) == 0 {
+			tb.Fatalf("%s: no token has expired in %v", who.name, time.Duration(s.expiries)*s.expiry)
+		}
+		var far, others []time.Duration
+		waits := 0
+		for _, c := range calls {
+			near := slices.ContainsFunc(moments, func(m time.Time) bool {
+				return c.at.After(m.Add(-before)) && c.at.Before(m.Add(after))
+			})
+			switch {
+			case near && c.took >= waiting:
+				waits++
+			case near:
+				others = append(others, c.took)
+			default:
+				far = append(far, c.took)
+			}
+		}
+		n := float64(len(moments))
+		calm, busy := quantile(far, 0.999), quantile(others, 0.999)
+		ratio := float64(busy) / float64(calm)
+		r.row(who.name, Figure{"waits per expiry", float64(waits) / n, ""}, Figure{"token requests per expiry", float64(len(requests)) / n, ""},
+			Figure{"p99.9 of the others", micros(busy), "µs"}, Figure{"p99.9 far from it", micros(calm), "µs"},
+			Figure{"ratio", ratio, "×"}, Figure{"expiries", n, ""}, Figure{"calls", float64(len(calls)), ""})
+		switch who.name {
+		case "regrant":
+			r.atMost("who waits at an expiry", float64(waits)/n, 1, "")
+		case "regrant, Background":
+			r.atMost("who waits at an expiry, Background", float64(waits)/n, 0, "")
+		default:
+			continue
+		}
+		r.atMost(who.name+": p99.9 of the others to p99.9 far from an expiry", ratio, 1.5, "×")
+		r.atMost(who.name+": token requests per expiry", float64(len(requests))/n, 1, "")
+	}
+	r.notef("%d goroutines, each with %v between two calls; access tokens live for %v; a wait is a call of %v or more", crowd, pause, s.expiry, waiting)
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// stampede lets the crowd call for that long.
+func stampede(tb testing.TB, who *subject, length time.Duration) []lapse {
+	tb.Helper()
+	end := time.Now().Add(length)
+	each := make([][]lapse, crowd)
+	var all sync.WaitGroup
+	for i := range each {
+		all.Go(func() {
+			for began := time.Now(); began.Before(end); began = time.Now() {
+				if err := who.call(tb.Context()); err != nil {
+					tb.Errorf("%s: %v", who.name, err)
+					return
+				}
+				each[i] = append(each[i], lapse{began, time.Since(began)})
+				time.Sleep(pause)
+			}
+		})
+	}
+	all.Wait()
+	return slices.Concat(each...)
+}
+
+// unavailable lets a crowd ask for a token that has ended, while the server
+// answers 503.
+func unavailable(tb testing.TB, s *scale, r *Report) {
+	const patience = 2 * slow
+	for i, who := range subjects(tb, time.Hour, true) {
+		if i == 1 || i > 1 && !s.peers {
+			continue // Background makes no difference
+		}
+		who.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: slow, Status: http.StatusServiceUnavailable}, -1)
+		ctx, cancel := context.WithTimeout(tb.Context(), patience)
+		took := make([]time.Duration, crowd)
+		var all sync.WaitGroup
+		began := time.Now()
+		for i := range took {
+			all.Go(func() {
+				if who.call(ctx) == nil {
+					tb.Errorf("%s: a token came from nowhere", who.name)
+				}
+				took[i] = time.Since(began)
+			})
+		}
+		all.Wait()
+		cancel()
+		inTime := 0
+		for _, d := range took {
+			if d <= patience {
+				inTime++
+			}
+		}
+		slices.Sort(took)
+		r.row(who.name, Figure{"token requests", float64(who.requests()), ""}, Figure{"answered in time", float64(inTime), ""},
+			Figure{"median", float64(took[crowd/2].Milliseconds()), "ms"}, Figure{"last", float64(took[crowd-1].Milliseconds()), "ms"})
+		if i == 0 {
+			r.atMost("token requests", float64(who.requests()), 1, "")
+			r.atLeast(fmt.Sprintf("of %d callers answered in time", crowd), float64(inTime), crowd, "")
+		}
+	}
+}
+
+// lifetimes asks a thousand times a second for tokens that live for seconds.
+func lifetimes(tb testing.TB, s *scale, r *Report) {
+	for _, seconds := range []int{1, 2, 5, 10, 60} {
+		lifetime := time.Duration(seconds) * time.Second
+		// What is asked of the peers is for the contrast: a short time will do.
+		all := subjects(tb, lifetime, false)
+		if !s.peers {
+			all = all[:2]
+		}
+		figures := make([]Figure, len(all))
+		var bars [2]struct{ got, limit float64 }
+		var running sync.WaitGroup
+		for i, who := range all {
+			length := s.lifetimes
+			if i >= len(bars) {
+				length = min(length, 2*time.Second)
+			}
+			running.Go(func() {
+				took := thousandPerSecond(tb, who, length)
+				n := float64(who.requests())
+				figures[i] = Figure{fmt.Sprintf("expires_in %d", seconds), n / took.Seconds(), "/s"}
+				if i < len(bars) {
+					bars[i].got = n
+					bars[i].limit = took.Seconds()/(0.7*float64(seconds)) + 1
+				}
+			})
+		}
+		running.Wait()
+		for i, who := range all {
+			if len(r.Rows) <= i {
+				r.row(who.name)
+			}
+			r.Rows[i].Figures = append(r.Rows[i].Figures, figures[i])
+			if i < len(bars) {
+				r.atMost(fmt.Sprintf("%s, expires_in %d: token requests", who.name, seconds), bars[i].got, bars[i].limit, "")
+			}
+		}
+	}
+	r.notef("the figures are token requests a second at 1000 calls a second, regrant over %v, the peers as they are by default over 2 s", s.lifetimes)
+}
+
+// thousandPerSecond calls from ten goroutines until the time is over, and returns
+// how long that was.
+func thousandPerSecond(tb testing.TB, who *subject, length time.Duration) time.Duration {
+	tb.Helper()
+	began := time.Now()
+	var all sync.WaitGroup
+	var failed atomic.Bool
+	for range 10 {
+		all.Go(func() {
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for time.Since(began) < length {
+				if err := who.call(tb.Context()); err != nil && !failed.Swap(true) {
+					tb.Errorf("%s: %v", who.name, err)
+				}
+				<-tick.C
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(began)
+}
