@@ -1,6 +1,7 @@
 package client
 
 import (
+	"maps"
 	"runtime"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 type keepers struct {
 	mu   sync.Mutex
 	byID map[string]weak.Pointer[keeper]
+	most int // how many there were since byID was made
 }
 
 func (ks *keepers) find(c *Client, account string) *keeper {
@@ -27,6 +29,7 @@ func (ks *keepers) find(c *Client, account string) *keeper {
 		ks.byID = map[string]weak.Pointer[keeper]{}
 	}
 	ks.byID[account] = weak.Make(k)
+	ks.most = max(ks.most, len(ks.byID))
 	runtime.AddCleanup(k, ks.forget, account)
 	return k
 }
@@ -37,6 +40,17 @@ func (ks *keepers) forget(account string) {
 	defer ks.mu.Unlock()
 	if ks.byID[account].Value() == nil {
 		delete(ks.byID, account)
+		ks.shrink()
+	}
+}
+
+// shrink gives back the room of accounts that were forgotten, which a map keeps.
+func (ks *keepers) shrink() {
+	const small = 64
+	if n := len(ks.byID); ks.most > small && n < ks.most/4 {
+		left := make(map[string]weak.Pointer[keeper], n)
+		maps.Copy(left, ks.byID)
+		ks.byID, ks.most = left, n
 	}
 }
 
