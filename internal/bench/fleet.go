@@ -16,12 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
+	"github.com/regrant/regrant/tokenstore/redisstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -38,7 +40,8 @@ const (
 // fleetConfig is what a member has to know.
 type fleetConfig struct {
 	Issuer   string
-	DSN      string
+	DSN      string // of PostgreSQL, or
+	Redis    string // a unix socket
 	Key      []byte
 	Accounts int
 }
@@ -82,13 +85,17 @@ func (l *ledger) Save(ctx context.Context, key tokenstore.Key, data []byte, old 
 
 func fleetPostgreSQL(tb testing.TB, s *scale, r *Report) {
 	dsn := postgresDSN(lab.StartPostgreSQL(tb))
-	fleet(tb, s, r, "PostgreSQL", dsn)
+	fleet(tb, s, r, "PostgreSQL", fleetConfig{DSN: dsn})
 }
 
-func fleet(tb testing.TB, s *scale, r *Report, name, dsn string) {
+func fleetRedis(tb testing.TB, s *scale, r *Report) {
+	fleet(tb, s, r, "Redis", fleetConfig{Redis: lab.StartRedis(tb).Socket})
+}
+
+func fleet(tb testing.TB, s *scale, r *Report, name string, cfg fleetConfig) {
 	tb.Helper()
 	as := newServer(tb, time.Hour)
-	cfg := fleetConfig{Issuer: as.Issuer(), DSN: dsn, Key: newKey(), Accounts: s.fleet}
+	cfg.Issuer, cfg.Key, cfg.Accounts = as.Issuer(), newKey(), s.fleet
 	populate(tb, as, cfg)
 	all := make([]*lab.Process, members)
 	for i := range all {
@@ -163,13 +170,15 @@ func together(tb testing.TB, all []*lab.Process, order func(int) fleetOrder, sum
 // populate logs all accounts in, with access tokens that have ended.
 func populate(tb testing.TB, as *clienttest.Server, cfg fleetConfig) {
 	tb.Helper()
-	store, db, err := cfg.open()
+	store, closer, err := cfg.open()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = db.Close() })
-	if err := store.Migrate(tb.Context()); err != nil {
-		tb.Fatal(err)
+	tb.Cleanup(func() { _ = closer.Close() })
+	if s, ok := store.(*sqlstore.Store); ok {
+		if err := s.Migrate(tb.Context()); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	c, err := cfg.client(store, nil)
 	if err != nil {
@@ -187,14 +196,19 @@ func populate(tb testing.TB, as *clienttest.Server, cfg fleetConfig) {
 	}
 }
 
-func (c fleetConfig) open() (*sqlstore.Store, *sql.DB, error) {
+// open opens the store, with a connection for each worker.
+func (c fleetConfig) open() (tokenstore.Store, io.Closer, error) {
+	if c.Redis != "" {
+		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: c.Redis, PoolSize: workers, MinIdleConns: workers})
+		return redisstore.New(rdb), rdb, nil
+	}
 	db, err := sql.Open("pgx", c.DSN)
 	if err != nil {
 		return nil, nil, err
 	}
 	db.SetMaxOpenConns(workers)
 	db.SetMaxIdleConns(workers)
-	return sqlstore.New(db, sqlstore.PostgreSQL), db, nil
+	return sqlstore.New(db, sqlstore.PostgreSQL), db, connect(db)
 }
 
 func (c fleetConfig) client(store tokenstore.Store, onEvent func(context.Context, client.Event)) (*client.Client, error) {
@@ -217,11 +231,11 @@ func fleetMember(child *lab.Child) error {
 	if err := child.Receive(&cfg); err != nil {
 		return err
 	}
-	inner, db, err := cfg.open()
+	inner, closer, err := cfg.open()
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closer.Close()
 	store := &ledger{&counter{Store: inner}, make([]atomic.Int64, cfg.Accounts)}
 	var renewed, operations atomic.Int64
 	c, err := cfg.client(store, func(_ context.Context, e client.Event) {
@@ -234,9 +248,6 @@ func fleetMember(child *lab.Child) error {
 		return err
 	}
 	poster := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
-	if err := connect(db); err != nil {
-		return err
-	}
 	if err := child.Report(fleetReport{}); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ go 1.26.0
 replace (
 	github.com/regrant/regrant => ../..
 	github.com/regrant/regrant/internal/integration => ../integration
+	github.com/regrant/regrant/tokenstore/redisstore => ../../tokenstore/redisstore
 )
 
 require (
@@ -12,8 +13,10 @@ require (
 	github.com/AzureAD/microsoft-authentication-library-for-go v1.10.1
 	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/regrant/regrant v0.0.0
 	github.com/regrant/regrant/internal/integration v0.0.0
+	github.com/regrant/regrant/tokenstore/redisstore v0.0.0
 	golang.org/x/oauth2 v0.37.0
 	modernc.org/sqlite v1.62.0
 )
@@ -48,6 +51,7 @@ require (
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

@@ -57,6 +57,7 @@ func cases() []benchCase {
 		{"rotation", "a renewal on the stores of one host: load and two saves", rotation, nil},
 		{"rotation-shared", "a renewal on the stores of many machines", rotationShared, nil},
 		{"fleet-postgresql", "4 processes, their accounts expire together, PostgreSQL", fleetPostgreSQL, nil},
+		{"fleet-redis", "4 processes, their accounts expire together, Redis", fleetRedis, nil},
 	}
 }
 

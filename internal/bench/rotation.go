@@ -15,12 +15,14 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
-	_ "modernc.org/sqlite"             // SQLite
+	"github.com/redis/go-redis/v9"
+	_ "modernc.org/sqlite" // SQLite
 
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
 	"github.com/regrant/regrant/tokenstore/memstore"
+	"github.com/regrant/regrant/tokenstore/redisstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -84,8 +86,11 @@ func rotation(tb testing.TB, s *scale, r *Report) {
 // rotationShared is rotation on the stores of many machines.
 func rotationShared(tb testing.TB, s *scale, r *Report) {
 	db := openSQL(tb, "pgx", postgresDSN(lab.StartPostgreSQL(tb)))
+	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: lab.StartRedis(tb).Socket})
+	tb.Cleanup(func() { _ = rdb.Close() })
 	rotate(tb, s, r, []shop{
 		sqlShop(tb, "sqlstore on PostgreSQL", db, sqlstore.PostgreSQL, `UPDATE bare SET data = $1 WHERE id = 1`),
+		{"redisstore", redisstore.New(rdb), "one SET", func(data []byte) error { return rdb.Set(tb.Context(), "bare", data, 0).Err() }},
 	})
 }
 
