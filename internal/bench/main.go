@@ -76,7 +76,7 @@ type scale struct {
 
 var (
 	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, peers: true, known: 1_000_000, starts: 100, fleet: 10_000}
-	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 2 * time.Second, expiries: 3, lifetimes: 5 * time.Second, peers: true, known: 100_000, starts: 30, fleet: 2000}
+	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 4 * time.Second, expiries: 3, lifetimes: 5 * time.Second, peers: true, known: 100_000, starts: 30, fleet: 2000}
 )
 
 func run() error {
