@@ -232,16 +232,6 @@ func TestNoErrorHoldsTheDeviceCode(t *testing.T) {
 	}
 }
 
-func TestADeviceWithoutShowIsAnError(t *testing.T) {
-	inBubble(t, func(t *testing.T, as *clienttest.Server) {
-		me := accountOf(t, as.Config())
-		wantNoLogin(t, me, me.Login(t.Context(), client.Device{}), "", "Device.Show is nil")
-		if n := len(as.Exchanges()); n != 0 {
-			t.Errorf("%d requests to the server, want none", n)
-		}
-	})
-}
-
 func TestAServerWithoutADeviceEndpointIsAnError(t *testing.T) {
 	inBubble(t, func(t *testing.T, as *clienttest.Server) {
 		tamper(as, clienttest.DiscoveryPath, func(_ clienttest.Exchange, m map[string]any) { delete(m, "device_authorization_endpoint") })

@@ -188,22 +188,6 @@ func TestPasteIsSafeFromTheCodeOfAnotherLogin(t *testing.T) {
 	})
 }
 
-func TestPasteNeedsReadAndARedirectURL(t *testing.T) {
-	inBubble(t, func(t *testing.T, as *clienttest.Server) {
-		me := accountOf(t, pasteConfig(as))
-		wantNoLogin(t, me, me.Login(t.Context(), client.Paste{}), "", "Paste.Read is nil")
-		me = accountOf(t, as.Config())
-		err := me.Login(t.Context(), client.Paste{Read: func(context.Context, string) (string, error) {
-			t.Error("the user was asked")
-			return "", nil
-		}})
-		wantNoLogin(t, me, err, "", "Config.RedirectURL is empty")
-		if n := len(as.Exchanges()); n != 0 {
-			t.Errorf("%d requests to the server, want none", n)
-		}
-	})
-}
-
 func TestWhatReadReturnsEndsTheLogin(t *testing.T) {
 	noTerminal := errors.New("there is no terminal")
 	flows := func(read func(context.Context) error) map[string]client.Flow {

@@ -192,7 +192,7 @@ func (a *Account) webJar() (*cookieJar, error) {
 	if c.cfg.Sealer == nil {
 		return nil, errors.New("Config.Sealer is nil: a web login seals its cookie with it (tokenstore.NewSealer), whatever the Store protects")
 	}
-	if _, slow := c.cfg.Sealer.(*seal.Passphrase); slow {
+	if seal.Derives(c.cfg.Sealer) {
 		return nil, errors.New("Config.Sealer is one of a passphrase, which is too slow for the cookie of a web login: use tokenstore.NewSealer")
 	}
 	return c.cookies()

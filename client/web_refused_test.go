@@ -156,6 +156,10 @@ func TestAWebLoginSaysWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	changed, err := tokenstore.NewRotation(testSealer(t), slow)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		account string
@@ -166,6 +170,7 @@ func TestAWebLoginSaysWhatIsMissing(t *testing.T) {
 		{"a redirect URL over http", "user-7", func(c *client.Config) { c.RedirectURL = "http://app.example/callback" }, "Config.RedirectURL is plain http"},
 		{"no sealer", "user-7", func(c *client.Config) { c.Sealer, c.Store = nil, silent{memstore.New()} }, "Config.Sealer is nil"},
 		{"a passphrase", "user-7", func(c *client.Config) { c.Sealer = slow }, "too slow"},
+		{"a passphrase of before", "user-7", func(c *client.Config) { c.Sealer = changed }, "too slow"},
 		{"a name that is none", "a\nb", func(*client.Config) {}, "control characters"},
 		{"a parameter of the flow itself", "user-7", func(*client.Config) {}, "AuthRequest.Params"},
 		{"a name that fits no cookie", strings.Repeat("x", 1024), func(c *client.Config) {

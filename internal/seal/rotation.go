@@ -1,6 +1,9 @@
 package seal
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Sealer is that of package tokenstore.
 type Sealer interface {
@@ -21,6 +24,18 @@ func Open(s Sealer, sealed, associatedData []byte) (plaintext []byte, current bo
 	}
 	plaintext, err = s.Decrypt(sealed, associatedData)
 	return plaintext, false, err
+}
+
+// Derives tells whether s may derive a key to open sealed bytes that anybody can
+// make up.
+func Derives(s Sealer) bool {
+	switch s := s.(type) {
+	case *Passphrase:
+		return true
+	case *Rotation:
+		return Derives(s.now) || slices.ContainsFunc(s.before, Derives)
+	}
+	return false
 }
 
 // Rotation seals with one Sealer, and opens what it or earlier ones sealed.
