@@ -217,12 +217,23 @@ type queued struct {
 // emit hands the event to Config.OnEvent, with no lock held, so that it may
 // call the Account. An event that is emitted meanwhile is delivered afterwards.
 func (c *Client) emit(ctx context.Context, e Event) {
-	q := &c.events
+	c.events.add(ctx, e)
+	c.events.flush()
+}
+
+// add puts an event behind those that are waiting.
+func (q *events) add(ctx context.Context, e Event) {
 	if q.deliver == nil {
 		return
 	}
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.queue = append(q.queue, queued{context.WithoutCancel(ctx), e})
+}
+
+// flush delivers what is waiting, unless somebody does so already.
+func (q *events) flush() {
+	q.mu.Lock()
 	if q.busy {
 		q.mu.Unlock()
 		return

@@ -198,11 +198,12 @@ func (k *keeper) begin(ctx context.Context, w want, work func(*flight, context.C
 		start := time.Now()
 		rec, err := work(f, detached)
 		f.settle(rec, err)
-		k.finish(f)
-		for _, e := range f.events {
+		for _, e := range f.events { // before the next flight can add its own
 			e.Key, e.Start, e.Duration = k.vault.key, start, time.Since(start)
-			k.client.emit(detached, e)
+			k.client.events.add(detached, e)
 		}
+		k.finish(f)
+		k.client.events.flush()
 		if f.unchecked != nil {
 			k.checkSignature(detached, f.unchecked)
 		}

@@ -3,9 +3,12 @@ package lab
 import (
 	"fmt"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // A Redis is a server of the test's own. It syncs every write to its file.
@@ -72,7 +75,7 @@ func StartRedisCluster(t testing.TB, settings ...string) (addrs []string) {
 	var first *Redis
 	for range primaries * (1 + replicas) {
 		port := reservePorts(t, 2)
-		node := startRedis(t, port, append([]string{"cluster-enabled", "yes", "cluster-port", strconv.Itoa(port + 1), "cluster-node-timeout", "5000"}, settings...))
+		node := startRedis(t, port, append([]string{"cluster-enabled", "yes", "cluster-port", strconv.Itoa(port + 1), "cluster-node-timeout", "5000", "repl-diskless-sync-delay", "0"}, settings...))
 		addrs = append(addrs, node.Addr)
 		if first == nil {
 			first = node
@@ -81,5 +84,23 @@ func StartRedisCluster(t testing.TB, settings ...string) (addrs []string) {
 	cli := first.daemon.program("redis-cli")
 	Require(t, "redis", first.daemon.problem)
 	first.daemon.run(t, append([]string{cli, "--cluster", "create", "--cluster-yes", "--cluster-replicas", fmt.Sprint(replicas)}, addrs...)...)
+	for _, addr := range addrs {
+		replicates(t, cli, addr)
+	}
 	return addrs
+}
+
+// replicates waits until a node of a Cluster is a replica that has all of its
+// primary, or a primary with such a replica.
+func replicates(t testing.TB, cli, addr string) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(addr)
+	var out []byte
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		out, _ = exec.Command(cli, "-p", port, "info", "replication").Output()
+		if strings.Contains(string(out), "master_link_status:up") || strings.Contains(string(out), "state=online") {
+			return
+		}
+	}
+	t.Fatalf("%s does not replicate after a minute:\n%s", addr, out)
 }
