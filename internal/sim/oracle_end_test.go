@@ -70,6 +70,7 @@ func (w *world) askAll(tries int) map[*process]error {
 	}
 	c := make(chan answer)
 	n := 0
+	w.mu.Lock()
 	for _, p := range w.live {
 		if p != nil {
 			n++
@@ -77,6 +78,7 @@ func (w *world) askAll(tries int) map[*process]error {
 			go func() { c <- answer{p, p.insist(own, tries)} }()
 		}
 	}
+	w.mu.Unlock()
 	errs := map[*process]error{}
 	for range n {
 		a := <-c

@@ -121,7 +121,7 @@ func (d *desk) Load(ctx context.Context, key tokenstore.Key) (data []byte, v tok
 	return data, found.version, nil
 }
 
-func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old tokenstore.Version) (v tokenstore.Version, err error) {
+func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old tokenstore.Version) (tokenstore.Version, error) {
 	p, w := d.p, d.p.w
 	if !p.gate() {
 		return "over", nil
@@ -160,12 +160,14 @@ func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old to
 	lag := p.chance.between(time.Millisecond, 3*time.Second)
 	effect := m.effect != nil
 	unwritten := m.err
+	var written tokenstore.Version // later than anybody waits for, perhaps
+	var failed error
 	m.effect = func() {
 		if !effect || errors.Is(unwritten, tokenstore.ErrConflict) {
 			return
 		}
 		before := w.place.rows[key]
-		if v, err = w.write(p, key, data, rec, old); err != nil || !loses {
+		if written, failed = w.write(p, key, data, rec, old); failed != nil || !loses {
 			return
 		}
 		after := w.place.rows[key]
@@ -182,10 +184,12 @@ func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old to
 		}
 		return "", serr
 	}
-	return v, err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return written, failed
 }
 
-func (d *desk) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Version) (err error) {
+func (d *desk) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Version) error {
 	p, w := d.p, d.p.w
 	if !p.gate() {
 		return nil
@@ -196,9 +200,10 @@ func (d *desk) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Ve
 	w.mu.Lock()
 	m := p.storeCall("delete", 1)
 	effect := m.effect != nil
+	var failed error // written later than anybody waits for, perhaps
 	m.effect = func() {
 		if effect && w.place.rows[key] != nil {
-			_, err = w.write(p, key, nil, nil, old)
+			_, failed = w.write(p, key, nil, nil, old)
 		}
 	}
 	w.mu.Unlock()
@@ -208,7 +213,9 @@ func (d *desk) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Ve
 		}
 		return serr
 	}
-	return err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return failed
 }
 
 // storeCall decides what becomes of a call of the store: its effect is not nil
