@@ -183,7 +183,7 @@ func TestSQLite(t *testing.T) {
 func (d *database) store() crash.Store {
 	return crash.Store{Open: openPlace, Place: func(t testing.TB) string {
 		if d.dialect == sqlstore.SQLite {
-			d = startSQLite(t)
+			return startSQLite(t).newTable(t).String()
 		}
 		return d.newTable(t).String()
 	}}
