@@ -336,6 +336,7 @@ func (w *world) requests(want int) {
 
 // happened tells whether the process was told of an event of that kind.
 func (p *process) happened(kind client.EventKind) bool {
+	synctest.Wait() // events come after the answer
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.events {
