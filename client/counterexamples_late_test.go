@@ -192,6 +192,27 @@ func TestH18AMarkHitsOnlyTheTokenThatWasRefused(t *testing.T) {
 	})
 }
 
+// The mark is written, but its writer hears of an error. Until it looks again,
+// somebody has begun to renew on purpose: that intent must stay.
+func TestH18AMarkIsWrittenOnce(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		w.expire()
+		w.as.Revoke("alice")
+		onResult(x, &x.afterSave, func(rec *record.Record) error {
+			w.overwrite(rec.With(&record.Intent{ID: "another's", Attempt: 1, Lease: 15 * time.Second, Started: time.Now()}))
+			return errStore
+		})
+		if r := <-x.async(); !errors.Is(r.err, client.ErrLoginRequired) {
+			t.Errorf("X got %v, want ErrLoginRequired", r.err)
+		}
+		if got := w.stored(); got.Refused == nil || got.Intent == nil {
+			t.Errorf("marked: %v, the intent is there: %v; want both", got.Refused != nil, got.Intent != nil)
+		}
+	})
+}
+
 // One program has a wrong secret, or asks for a wrong resource. That must not
 // end the grant for the others.
 func TestH19OnlyADeadTokenEndsTheGrantForAll(t *testing.T) {

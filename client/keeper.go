@@ -349,6 +349,9 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 			return nil, loginRequired(k.vault.key, mark.Code, errNoGrant)
 		case !r.Same(rec) || r.Generation > rec.Generation || r.RefreshToken != rec.RefreshToken:
 			return nil, errConflict // what lies there is not what was refused: look again
+		case r.Refused != nil && r.Refused.When.Equal(mark.When): // the save that failed took effect
+			k.learn(r)
+			return nil, refusedError(k.vault.key, r)
 		}
 		marked = r.With(nil)
 		marked.Refused, marked.Unanswered = mark, rec.Unanswered
