@@ -30,7 +30,7 @@ func (w *world) settle() {
 	if lost {
 		w.someone().logIn()
 		sleep(5 * time.Second)
-		for p, err := range w.askAll(3) {
+		for p, err := range w.askAll(12) {
 			w.mu.Lock()
 			if row := w.place.rows[w.key]; err != nil && (row == nil || !w.excused(w.as.tokens[row.rec.RefreshToken])) {
 				w.violated(p, "liveness", "somebody has logged in, and this process still says: %v", err)
@@ -98,7 +98,7 @@ func (p *process) insist(c chance, tries int) (err error) {
 			return nil
 		}
 		if errors.Is(err, client.ErrLoginRequired) {
-			if required++; required == 5 {
+			if required++; required == 8 {
 				return err
 			}
 		}
