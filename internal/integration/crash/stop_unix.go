@@ -76,7 +76,7 @@ func (l *lane) stop(take func(*lane) aim, inStore bool) {
 	time.Sleep(time.Until(stopped.Add(lease + 2*time.Second)))
 	if other.OK() {
 		l.f.Expire()
-		if r := l.f.Tell(l.next, fleet.Call); !r.OK() {
+		if r := l.f.Tell(l.next, fleet.Call); !good(&r) {
 			t.Fatalf("at its second expiry, the other process fails: %q", r.Failures)
 		}
 	}
