@@ -28,7 +28,7 @@ func (w *world) settle() {
 		return
 	}
 	if lost {
-		w.someone().logIn()
+		w.running()[0].logIn()
 		sleep(5 * time.Second)
 		for p, err := range w.askAll(12) {
 			w.mu.Lock()
@@ -41,10 +41,7 @@ func (w *world) settle() {
 	w.mu.Lock()
 	w.leftovers()
 	w.mu.Unlock()
-	for _, p := range w.live {
-		if p == nil {
-			continue
-		}
+	for _, p := range w.running() {
 		if err := p.client.Close(); err != nil {
 			w.mu.Lock()
 			w.violated(p, "liveness", "Close: %v", err)
@@ -53,13 +50,16 @@ func (w *world) settle() {
 	}
 }
 
-func (w *world) someone() *process {
+// running returns the processes that run.
+func (w *world) running() (all []*process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, p := range w.live {
 		if p != nil {
-			return p
+			all = append(all, p)
 		}
 	}
-	panic("no process")
+	return all
 }
 
 // askAll asks every process for a token, up to so many times.
@@ -69,18 +69,15 @@ func (w *world) askAll(tries int) map[*process]error {
 		err error
 	}
 	c := make(chan answer)
-	n := 0
-	w.mu.Lock()
-	for _, p := range w.live {
-		if p != nil {
-			n++
-			own := newChance(p.chance.Uint64(), 2)
-			go func() { c <- answer{p, p.insist(own, tries)} }()
-		}
+	all := w.running()
+	for _, p := range all {
+		w.mu.Lock()
+		own := newChance(p.chance.Uint64(), 2)
+		w.mu.Unlock()
+		go func() { c <- answer{p, p.insist(own, tries)} }()
 	}
-	w.mu.Unlock()
 	errs := map[*process]error{}
-	for range n {
+	for range all {
 		a := <-c
 		errs[a.p] = a.err
 	}
@@ -112,9 +109,9 @@ func (w *world) judge(errs map[*process]error) (lost, again bool) {
 	w.mu.Lock()
 	row := w.place.rows[w.key]
 	w.mu.Unlock()
-	for _, p := range w.live {
+	for _, p := range w.running() {
 		err := errs[p]
-		if p == nil || err == nil {
+		if err == nil {
 			continue
 		}
 		var e *client.Error
@@ -231,14 +228,15 @@ func (w *world) leftovers() {
 }
 
 // abandoned tells whether nobody had t to revoke it: its holder died, the answer
-// was lost, or it is the sibling that a holder dropped who had overrun its lease.
+// was lost, it is the sibling that a holder dropped who had overrun its lease, or
+// a login followed the logout so soon that the holder found another grant.
 func (w *world) abandoned(t *refreshToken) bool {
 	for ; t != nil; t = t.parent {
 		if t.overrun || t.late || t.twice || t.skewed {
 			return true
 		}
 		for _, q := range t.spends {
-			if q.p.dead || q.lost {
+			if q.p.dead || q.lost || q.dropped {
 				return true
 			}
 		}

@@ -13,6 +13,7 @@ func (p *process) loaded(found *row) {
 	for _, q := range n.spends {
 		if q.answered && !q.settled && (found == nil || found.rec.Grant != q.claim.rec.Grant || found.rec.Generation >= q.claim.rec.Intent.Attempt) {
 			q.settled = true // it drops what it has
+			q.dropped = found != nil && found.rec.Grant != q.claim.rec.Grant
 		}
 	}
 }
@@ -90,6 +91,9 @@ func (w *world) deleted(p *process, old *record.Record) {
 	t.family.ended, p.note.deleted = true, t.family
 	if !p.note.recently(1) {
 		w.violated(p, "4 never destroy what you did not read", "the record is deleted without a logout")
+	}
+	if e := p.note.ending; len(e) > 0 && e[0] != t.family && w.sc.users == 1 {
+		w.violated(p, "4 never destroy what you did not read", "a logout that found one grant has deleted another")
 	}
 	if !p.note.revoked[t.family] {
 		w.violated(p, "5 logout wins", "the record is deleted before %s is revoked: a crash now leaves a live token that nobody knows", old.RefreshToken)

@@ -60,6 +60,7 @@ type spend struct {
 	lostAt    time.Time
 	settled   bool // whatever can follow from it has followed
 	saved     bool
+	dropped   bool // a login has replaced the grant meanwhile
 	harmless  bool // the server has not acted on it
 }
 
@@ -76,9 +77,9 @@ type notes struct {
 	loginAt   time.Time // the last time that a login was under way
 	logoutAt  time.Time
 	refreshAt time.Time
-	deleted   *family // by the last logout
-	active    [3]int  // logins, logouts, refreshes
-	gaveUp    bool
+	ending    []*family // what the last logout has revoked
+	deleted   *family   // and deleted
+	active    [3]int    // logins, logouts, refreshes
 }
 
 func (n *notes) init() {
@@ -110,6 +111,9 @@ func (w *world) decides(p *process, value string) *spend {
 	case slices.Contains([]string{"late save", "mark", "logout", "login", "lost write", "skewed clocks"}, c.ended):
 	default:
 		w.violated(p, "1 one spender", "%s is sent although its intent is not in the store (%s)", value, c.ended)
+	}
+	if age := time.Since(c.rec.Intent.Started.Add(-w.sc.skew[p.slot])); age >= c.rec.Intent.Lease && !w.oracle.jumped && !w.sc.slowBeat[p.slot] {
+		w.violated(p, "1 one spender", "%s is sent %v after its intent was written: the lease is over", value, age)
 	}
 	if seen := p.note.seen[c.rec.Grant]; seen > c.rec.Generation && !w.oracle.reverted {
 		w.violated(p, "3 never go back", "%s is of generation %d, and this process knows generation %d", value, c.rec.Generation, seen)
@@ -229,6 +233,7 @@ func (w *world) revoking(p *process, value string) {
 	}
 	if t := w.as.tokens[value]; t != nil {
 		p.note.revoked[t.family] = true
+		p.note.ending = append(p.note.ending, t.family)
 	}
 }
 
@@ -265,7 +270,7 @@ func (p *process) begin(ctx context.Context, what string) *call {
 		!p.w.oracle.jumped && p.w.sc.skew == [3]time.Duration{}
 	if k := kindOf(what); k >= 0 {
 		n.active[k]++
-		n.deleted = nil
+		n.deleted, n.ending = nil, nil
 	}
 	return c
 }

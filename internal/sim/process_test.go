@@ -158,28 +158,23 @@ func (w *world) replace(p *process) {
 	})
 }
 
-// retire ends a process as it should end.
+// retire ends a process as it should end. w.mu is held.
 func (p *process) retire() {
 	w := p.w
-	w.mu.Lock()
-	if p.dead || p.closing {
-		w.mu.Unlock()
-		return
-	}
 	w.note(p, "closes")
 	p.closing = true
 	w.replace(p)
 	moment := p.chance.between(time.Microsecond, time.Millisecond)
-	w.mu.Unlock()
-	err := p.client.Close()
-	sleep(moment) // its callers hear first
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.note(p, "closed: %v", err)
-	p.dead, p.diedAt = true, time.Now()
-	p.note.gaveUp = err != nil
-	p.told(err)
-	p.w.place.abandon(p)
+	w.busy.Go(func() {
+		err := p.client.Close()
+		sleep(moment) // its callers hear first
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.note(p, "closed: %v", err)
+		p.dead, p.diedAt = true, time.Now()
+		p.told(err)
+		w.place.abandon(p)
+	})
 }
 
 func (p *process) gone() bool {
@@ -227,7 +222,9 @@ func (p *process) token(c chance) {
 func (p *process) refresh(c chance) {
 	var rejected *oauth2.Token
 	if c.one(2) {
+		p.w.mu.Lock()
 		rejected = p.note.token
+		p.w.mu.Unlock()
 	}
 	p.asks(context.Background(), c, "Refresh", rejected)
 }

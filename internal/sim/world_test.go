@@ -104,6 +104,11 @@ func (w *world) play() {
 		_ = p.client.Close()
 	}
 	w.busy.Wait()
+	for _, p := range w.all {
+		// What runtime.AddCleanup of the keeper refers to leads here, by way of
+		// the store; nothing of a run that has ended may lead back.
+		p.client, p.me = nil, nil
+	}
 }
 
 func (w *world) broken() bool {
@@ -133,8 +138,8 @@ func (w *world) trouble() {
 	case w.strike(p, jump):
 		w.sc.skew[p.slot] += pick(c, c.between(-3*time.Minute, 3*time.Minute), c.between(-24*time.Hour, 24*time.Hour))
 		w.oracle.jumped = true
-	case w.sc.action[retires] && c.one(6) && !p.paused():
-		w.busy.Go(p.retire)
+	case w.sc.action[retires] && c.one(6) && !p.paused() && !p.dead && !p.closing:
+		p.retire()
 	}
 }
 
