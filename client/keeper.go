@@ -134,7 +134,7 @@ func (f *flight) satisfied(rec, base *record.Record) bool {
 	switch {
 	case rec.Refused != nil:
 		return false
-	case f.want.force && rec.Same(base) && rec.Generation == base.Generation && !f.renewed:
+	case f.want.force && rec.Same(base) && rec.Generation == base.Generation && !f.renewed.Load():
 		return false
 	case f.want.rejected != "" && rec.AccessToken == f.want.rejected:
 		return false
@@ -242,7 +242,8 @@ func (f *flight) accept(ctx context.Context, s *server, c *claim, rec *record.Re
 	if cause != nil {
 		end = k.exchangeError(cause)
 	}
-	f.renewed, f.intent = true, c.rec.Intent.ID
+	f.intent = c.rec.Intent.ID
+	f.renewed.Store(true)
 	got, err := f.put(ctx, next, c.version)
 	switch {
 	case err != nil:

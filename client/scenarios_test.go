@@ -360,3 +360,43 @@ func TestALostAnswerIsToldFromARevocation(t *testing.T) {
 		}
 	})
 }
+
+// The store has lost a write, and does not take it again. Who asks for a renewal
+// meanwhile waits, and does not spin.
+func TestARefreshWaitsForASaveThatFails(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		before := w.stored()
+		w.expire()
+		x.works("X")
+		w.overwrite(before)
+		until := time.Now().Add(20 * time.Second)
+		var failing func(*record.Record) error
+		failing = func(*record.Record) error {
+			if time.Now().After(until) {
+				return nil
+			}
+			onResult(x, &x.beforeSave, failing)
+			return errStore
+		}
+		onResult(x, &x.beforeSave, failing)
+		first := make(chan error, 1)
+		go func() {
+			_, err := x.me.Refresh(t.Context(), nil)
+			first <- err
+		}()
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		if _, err := x.me.Refresh(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Refresh: %v, want the end of its context", err)
+		}
+		if err := <-first; err != nil {
+			t.Errorf("the first: %v", err)
+		}
+		if _, err := x.me.Refresh(t.Context(), nil); err != nil {
+			t.Errorf("Refresh, once the store works: %v", err)
+		}
+	})
+}

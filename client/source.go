@@ -48,9 +48,9 @@ type flight struct {
 	// The outcome; readable once settled is closed.
 	snapshot *snapshot
 	err      error
-	renewed  bool // this flight brought new tokens
 
 	intent    string      // the id that its claims carry
+	renewed   atomic.Bool // this flight has brought new tokens
 	unsaved   atomic.Bool // settled with tokens that the store does not take
 	unchecked *unchecked  // an ID token whose signature is still to be checked
 	events    []Event
@@ -170,8 +170,13 @@ func (k *keeper) refresh(ctx context.Context, w want) (*oauth2.Token, error) {
 		if err != nil {
 			return nil, err
 		}
-		if mine || f.renewed || !w.force && t.AccessToken != w.rejected {
+		if mine || f.renewed.Load() || !w.force && t.AccessToken != w.rejected {
 			return t, nil
+		}
+		select { // it may have settled, and go on to save: there is no other before its end
+		case <-f.over:
+		case <-ctx.Done():
+			return nil, k.gaveUp(ctx, "token")
 		}
 	}
 }
