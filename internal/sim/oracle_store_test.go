@@ -166,14 +166,13 @@ func (w *world) takenOver(p *process, before *row, rec *record.Record) string {
 	switch {
 	case age >= lease:
 		return leaseOver
-	case p.dead:
 	case owner.p == p && owner.given && time.Since(owner.giveAt) >= settleTime:
 	case i.Locked && !held.IsZero() && time.Since(held) >= settleTime:
+	case w.skewed(p, owner.p):
+		w.as.tokens[rec.RefreshToken].skewed = true
+		return "skewed clocks"
+	case p.dead: // it may have had the lock when it decided
 	case !w.sc.lock[p.slot] && time.Now().Add(w.sc.skew[p.slot]).Sub(i.Started) > lease+maxSkew:
-		if w.skewed(p, owner.p) {
-			w.as.tokens[rec.RefreshToken].skewed = true
-			return "skewed clocks"
-		}
 	default:
 		w.violated(p, "1 one spender", "the intent of process %d is taken over after %v", owner.p.id, age)
 	}

@@ -121,6 +121,7 @@ func (w *world) decides(p *process, value string) *spend {
 	for _, o := range t.spends {
 		w.overlap(q, o)
 	}
+	t.overrun = t.overrun || c.ended == "late save" // whoever was late has had the answer: this one is the second
 	for _, o := range p.note.spends {
 		if !o.settled && !o.lost && !o.answered {
 			w.violated(p, "9 a failing server is asked once", "two requests of one process at a time")

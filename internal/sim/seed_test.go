@@ -69,6 +69,7 @@ var found = map[uint64]string{
 	1006646: "a process that was stopped while it renewed its intent sent the token after its lease",
 	1008480: "a mark hit another token than the one that was refused",
 	3513289: "a mark was written again, over the intent of somebody who asked on purpose",
+	4924630: "a Refresh asked a flight that could not save yet again and again, without a pause",
 }
 
 func TestWhatWasFoundStaysMended(t *testing.T) {
