@@ -159,7 +159,7 @@ func (c *Client) Accounts(ctx context.Context) iter.Seq2[Status, error] {
 				yield(Status{}, err)
 				return
 			case err != nil:
-				if !yield(Status{Key: key, Err: &Error{Op: "load", Key: key, Err: err}}, nil) {
+				if !yield(Status{Key: key, State: StateUnreadable, Err: &Error{Op: "load", Key: key, Err: err}}, nil) {
 					return
 				}
 				continue
@@ -168,6 +168,9 @@ func (c *Client) Accounts(ctx context.Context) iter.Seq2[Status, error] {
 			status, err := v.status(ctx)
 			if errors.Is(err, errGone) {
 				continue // deleted since it was listed
+			}
+			if k := c.keepers.peek(key.Account); k != nil {
+				k.addFailure(&status)
 			}
 			if !yield(status, err) || err != nil {
 				return

@@ -28,6 +28,9 @@ import (
 // errNoGrant says that the store keeps nothing for the account.
 var errNoGrant = errors.New("nobody is logged in")
 
+// errNoRefreshToken says that a grant has ended with its only access token.
+var errNoRefreshToken = errors.New("the access token has ended, and the server gave no refresh token to renew it with")
+
 // renew brings a token that is fresh and is what the caller wants: its own, or
 // one that another process was faster to bring.
 func (f *flight) renew(ctx context.Context) (*record.Record, error) {
@@ -165,7 +168,7 @@ func (f *flight) hopeless(rec *record.Record) error {
 	k.mu.Unlock()
 	switch {
 	case rec.RefreshToken == "":
-		return loginRequired(k.vault.key, "", errors.New("the access token has ended, and the server gave no refresh token to renew it with"))
+		return loginRequired(k.vault.key, "", errNoRefreshToken)
 	case rec.Refused != nil && !f.want.force:
 		return refusedError(k.vault.key, rec)
 	case denied.err != nil && denied.grant == rec.Grant && denied.generation == rec.Generation && !f.want.force:

@@ -34,6 +34,13 @@ func (ks *keepers) find(c *Client, account string) *keeper {
 	return k
 }
 
+// peek returns the keeper of an account that is in use, else nil.
+func (ks *keepers) peek(account string) *keeper {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	return ks.byID[account].Value()
+}
+
 // forget removes the entry of a keeper that is gone, unless there is a new one.
 func (ks *keepers) forget(account string) {
 	ks.mu.Lock()

@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"os"
+	"strconv"
 	"time"
 
+	"github.com/regrant/regrant/internal/printable"
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/tokenstore"
 )
@@ -162,6 +165,19 @@ type claim struct {
 	late    moment // from here on nothing may be sent: the lease ends soon
 }
 
+// holder names this process for an operator: the machine, or the container, and
+// the process on it. It is no secret, and nothing depends on it.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "?"
+	}
+	return printable.Text(host, maxHolder-len(":4194304")) + ":" + strconv.Itoa(os.Getpid())
+}
+
+// maxHolder bounds the name of a holder, in characters.
+const maxHolder = 80
+
 // errConflict says that somebody was faster: look at the record again.
 var errConflict = errors.New("somebody else changed the record")
 
@@ -169,7 +185,9 @@ var errConflict = errors.New("somebody else changed the record")
 // sent unless it is known to be in the store: another process that does not see
 // it would send the same token.
 func (f *flight) declare(ctx context.Context, l *lock, rec *record.Record, v tokenstore.Version) (*claim, error) {
-	mine := &record.Intent{ID: rand.Text(), Attempt: rec.Generation + 1, Lease: lease, Locked: l.held()}
+	mine := &record.Intent{
+		ID: rand.Text(), Attempt: rec.Generation + 1, Lease: lease, Locked: l.held(), Holder: holder(), Since: time.Now().UTC().Round(0),
+	}
 	next := rec.With(mine)
 	if i := rec.Intent; i != nil {
 		mine.Attempt = i.Attempt + 1

@@ -132,10 +132,12 @@ func TestNoExportedTypeShowsASecret(t *testing.T) {
 			"client.Error":        {failure},
 			"client.Event":        {event, &event},
 			"client.EventKind":    {event.Kind},
+			"client.Failure":      {status.Failure},
 			"client.Flow":         {client.Password{Read: user}},
 			"client.FlowFunc":     {client.FlowFunc(func(context.Context) (*oauth2.Token, error) { return at, nil })},
 			"client.Password":     {client.Password{Read: user}},
 			"client.Paste":        {client.Paste{}},
+			"client.State":        {status.State},
 			"client.Status":       {status, &status},
 			"client.TokenRequest": {request, *request, []any{request}},
 

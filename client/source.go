@@ -67,6 +67,7 @@ type want struct {
 // A failure keeps callers from asking again what was just answered.
 type failure struct {
 	err   error
+	at    time.Time
 	until time.Time // nobody tries again before
 	count int       // failures in a row
 	final bool      // err is an ErrLoginRequired: only the store is asked again
@@ -349,7 +350,8 @@ func (k *keeper) fail(err error) (known bool) {
 		pause = min(pause, maxOffline)
 	}
 	known = final && k.failed.final
-	k.failed = failure{err: err, until: time.Now().Add(jitter(pause)), count: count, final: final}
+	now := time.Now()
+	k.failed = failure{err: err, at: now, until: now.Add(jitter(pause)), count: count, final: final}
 	return known
 }
 

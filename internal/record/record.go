@@ -70,7 +70,12 @@ type Intent struct {
 	Attempt uint64        `json:"attempt"` // the generation that the answer will have
 	Lease   time.Duration `json:"lease"`   // how long others wait while the record does not change
 	Locked  bool          `json:"locked,omitempty"`
-	Started time.Time     `json:"started"`
+	Started time.Time     `json:"started"` // of the last write that kept it alive: the lease counts from here
+
+	// Who holds it, and since when: for a person who looks on. No rule of the
+	// protocol reads them, and older versions do not write them.
+	Holder string    `json:"holder,omitempty"` // host name and process id
+	Since  time.Time `json:"since,omitzero"`
 }
 
 // Refused says that the server declared the refresh token of this generation

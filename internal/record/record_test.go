@@ -89,8 +89,11 @@ func show(r *record.Record) string {
 func TestARecordComesBackAsItWas(t *testing.T) {
 	long := full()
 	long.RefreshToken = strings.Repeat("r", 64<<10)
+	held := full()
+	held.Intent.Holder, held.Intent.Since = "web-3:4711", held.Intent.Started.Add(-time.Minute)
 	for name, r := range map[string]*record.Record{
 		"everything":                   full(),
+		"an intent with a holder":      held,
 		"nothing but a grant":          {Grant: "g"},
 		"a token without an end":       {Grant: "g", AccessToken: "at", TokenType: "bearer"},
 		"a refresh token of 64 KiB":    long,

@@ -270,7 +270,7 @@ func shifted(rec *record.Record, d time.Duration) *record.Record {
 	for _, i := range []**record.Intent{&c.Intent, &c.Unanswered} {
 		if *i != nil {
 			moved := **i
-			moved.Started = moved.Started.Add(d)
+			moved.Started, moved.Since = moved.Started.Add(d), moved.Since.Add(d)
 			*i = &moved
 		}
 	}
