@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +72,7 @@ func (s Store) NothingElseIsInTheWindow(t *testing.T) {
 		}
 		alone = append(alone, time.Since(began))
 	}
-	text := fmt.Sprintf("from the commit of the server to the saved record: %s; its save: %s; such a save alone: %s", spread(whole), spread(saves), spread(alone))
+	text := fmt.Sprintf("from the commit of the server to the saved record: %s; its save: %s; such a save alone: %s", fleet.Spread(whole), fleet.Spread(saves), fleet.Spread(alone))
 	t.Log(text)
 	t.Attr("window", text)
 }
@@ -87,11 +86,6 @@ func checked(t testing.TB, f *fleet.Fleet, before *record.Record) {
 			t.Fatal("the ID token of the first renewal is not kept")
 		}
 	}
-}
-
-func spread(all []time.Duration) string {
-	slices.Sort(all)
-	return fmt.Sprintf("%v (median), %v (99 %%)", all[len(all)/2].Round(10*time.Microsecond), all[len(all)*99/100].Round(10*time.Microsecond))
 }
 
 // A window is a store that notes what it is asked for after a commit.

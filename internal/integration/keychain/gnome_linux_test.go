@@ -1,12 +1,9 @@
 package keychain_test
 
 import (
-	"bytes"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,18 +100,15 @@ func items(t testing.TB, bus *lab.SessionBus) map[string]dbus.ObjectPath {
 	return all
 }
 
-// latency measures what a rotation waits for: the figures are for the documentation.
+// latency tells what a rotation waits for, and what the key costs that the first
+// call of a process fetches.
 func latency(t *testing.T, p place) {
-	data := make([]byte, 8<<10)
-	_, _ = rand.Read(data)
-	s := p.store()
 	began := time.Now()
-	if _, err := s.Save(t.Context(), key, data, ""); err != nil {
+	if _, err := p.store().Save(t.Context(), key, []byte("data"), ""); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("the first Save of all, which makes the key: %v", time.Since(began).Round(10*time.Microsecond))
-	const times = 300
-	var firsts, loads, saves []time.Duration
+	var firsts []time.Duration
 	for range 20 {
 		began = time.Now()
 		if _, _, err := p.store().Load(t.Context(), key); err != nil {
@@ -122,23 +116,8 @@ func latency(t *testing.T, p place) {
 		}
 		firsts = append(firsts, time.Since(began))
 	}
-	for range times {
-		began = time.Now()
-		got, v, err := s.Load(t.Context(), key)
-		loads = append(loads, time.Since(began))
-		if err != nil || !bytes.Equal(got, data) {
-			t.Fatalf("not what was saved: %v", err)
-		}
-		began = time.Now()
-		if _, err = s.Save(t.Context(), key, data, v); err != nil {
-			t.Fatal(err)
-		}
-		saves = append(saves, time.Since(began))
-	}
-	for what, all := range map[string][]time.Duration{"first Load, which fetches the key": firsts, "Load": loads, "Save": saves} {
-		slices.Sort(all)
-		t.Logf("%s of 8 KB: p50 %v, p99 %v", what, all[len(all)/2].Round(time.Microsecond), all[len(all)*99/100].Round(time.Microsecond))
-	}
+	t.Logf("the first Load of a process, which fetches the key: %s", fleet.Spread(firsts))
+	fleet.HowLong(t, p.store())
 }
 
 // everything is what a program does with a keychain that does not work.

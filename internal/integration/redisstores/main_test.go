@@ -87,7 +87,7 @@ func TestRedis(t *testing.T) {
 	t.Parallel()
 	socket := lab.StartRedis(t).Socket
 	t.Run("the contract is kept", on(socket).contract)
-	t.Run("how long Load and Save take", func(t *testing.T) { latency(t, on(socket)) })
+	t.Run("how long Load and Save take", func(t *testing.T) { fleet.HowLong(t, on(socket).store(t)) })
 	t.Run("twenty thousand keys are listed in pages", func(t *testing.T) { manyKeys(t, on(socket)) })
 	t.Run("the scripts are sent again when the server has forgotten them", func(t *testing.T) { forgottenScripts(t, on(socket)) })
 	t.Run("keys of another program are an error, and stay", func(t *testing.T) { foreignKeys(t, on(socket)) })
@@ -105,7 +105,9 @@ func TestRedis(t *testing.T) {
 		t.Parallel()
 		store.LosesOnlyTheUnavoidable(t)
 	})
-	t.Run("a connection that is cut in a save loses nothing", func(t *testing.T) { cuts(t, socket) })
+	t.Run("a connection that is cut in a save loses nothing", func(t *testing.T) {
+		fleet.SurvivesCuts(t, openPlace, func(t *testing.T) fleet.Link { return through(t, socket) }, true)
+	})
 }
 
 func TestRedisCluster(t *testing.T) {
@@ -123,9 +125,18 @@ func TestRedisCluster(t *testing.T) {
 		p.contract(t)
 	})
 	t.Run("grants lie on every primary, and each with its index", func(t *testing.T) { spread(t, on(addrs...)) })
-	t.Run("how long Load and Save take", func(t *testing.T) { latency(t, on(addrs...)) })
+	t.Run("how long Load and Save take", func(t *testing.T) { fleet.HowLong(t, on(addrs...).store(t)) })
 	t.Run("Check asks every primary", func(t *testing.T) { checkCluster(t, on(addrs...)) })
 	sharedBy(t, on, addrs...)
+}
+
+// through returns a place of a test's own, also behind a proxy. go-redis sends a
+// request again whose connection was cut.
+func through(t *testing.T, socket string) fleet.Link {
+	direct, proxy := on(socket), lab.NewProxy(t, "unix", socket)
+	behind := direct
+	behind.Addrs = []string{proxy.Addr}
+	return fleet.Link{Place: direct.String(), Store: behind.store(t), Proxy: proxy}
 }
 
 // sharedBy runs the tests of processes that share a store.

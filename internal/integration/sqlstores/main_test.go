@@ -103,6 +103,16 @@ func (d *database) newTable(t testing.TB, options ...string) place {
 	return p
 }
 
+// through returns a table, also behind a proxy.
+func (d *database) through(t *testing.T) fleet.Link {
+	direct, proxy := d.newTable(t), lab.NewProxy(t, d.network, d.address)
+	behind := *d
+	behind.network, behind.address = "tcp", proxy.Addr
+	return fleet.Link{Place: direct.String(), Store: behind.at(direct.Table).store(t), Proxy: proxy}
+}
+
+func (d *database) survivesCuts(t *testing.T) { fleet.SurvivesCuts(t, openPlace, d.through, false) }
+
 // exec runs a statement of the test's own.
 func (p place) exec(t testing.TB, statement string, args ...any) {
 	t.Helper()
@@ -155,7 +165,7 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("the contract is kept through a pooler without prepared statements", func(t *testing.T) {
 		d.contract(t, d.newTable(t, "default_query_exec_mode=simple_protocol"))
 	})
-	t.Run("a connection that is cut in a save loses nothing", d.cuts)
+	t.Run("a connection that is cut in a save loses nothing", d.survivesCuts)
 }
 
 func TestMariaDB(t *testing.T) {
@@ -165,7 +175,7 @@ func TestMariaDB(t *testing.T) {
 	t.Run("the contract is kept when found rows are counted", func(t *testing.T) {
 		d.contract(t, d.newTable(t, "clientFoundRows=true", "interpolateParams=true"))
 	})
-	t.Run("a connection that is cut in a save loses nothing", d.cuts)
+	t.Run("a connection that is cut in a save loses nothing", d.survivesCuts)
 }
 
 func TestSQLite(t *testing.T) {
@@ -202,7 +212,7 @@ func (d *database) keepsItsPromises(t *testing.T) {
 	t.Run("a row tells when it was written", d.writtenAt)
 	t.Run("a pool of one connection is enough", d.oneConnection)
 	t.Run("twenty thousand rows are listed in pages", d.manyRows)
-	t.Run("how long Load and Save take", d.latency)
+	t.Run("how long Load and Save take", func(t *testing.T) { fleet.HowLong(t, d.newTable(t).store(t)) })
 	t.Run("twenty processes survive every expiry", func(t *testing.T) {
 		fleet.SurvivesEveryExpiry(t, openPlace, d.newTable(t).String())
 	})

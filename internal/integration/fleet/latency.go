@@ -1,19 +1,22 @@
-package sqlstores_test
+package fleet
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/regrant/regrant/tokenstore"
 )
 
-// latency measures what a rotation waits for, with nobody else at work on the
-// table: the figures are for the documentation.
-func (d *database) latency(t *testing.T) {
-	s := d.newTable(t).store(t)
+// HowLong measures what a rotation waits for, with nobody else at work in the
+// store: the figures are for the documentation.
+func HowLong(t *testing.T, s tokenstore.Store) {
+	t.Helper()
 	data := make([]byte, 8<<10)
-	_, _ = rand.Read(data)
+	_, _ = rand.Read(data) // never fails
 	if _, err := s.Save(t.Context(), key, data, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -21,23 +24,24 @@ func (d *database) latency(t *testing.T) {
 	var loads, saves []time.Duration
 	for range times {
 		began := time.Now()
-		_, v, err := s.Load(t.Context(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got, v, err := s.Load(t.Context(), key)
 		loads = append(loads, time.Since(began))
+		if err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("Load returned not what was saved, error %v", err)
+		}
 		began = time.Now()
 		if _, err := s.Save(t.Context(), key, data, v); err != nil {
 			t.Fatal(err)
 		}
 		saves = append(saves, time.Since(began))
 	}
-	text := fmt.Sprintf("a record of 8 KiB: Load %s, Save %s", spread(loads), spread(saves))
+	text := fmt.Sprintf("a record of 8 KiB: Load %s, Save %s", Spread(loads), Spread(saves))
 	t.Log(text)
 	t.Attr("latency", text)
 }
 
-func spread(all []time.Duration) string {
+// Spread tells the median and the 99th percentile. It sorts all.
+func Spread(all []time.Duration) string {
 	slices.Sort(all)
 	return fmt.Sprintf("%v (median), %v (99 %%)", all[len(all)/2].Round(time.Microsecond), all[len(all)*99/100].Round(time.Microsecond))
 }
