@@ -30,7 +30,14 @@ func (ks *keepers) find(c *Client, account string) *keeper {
 	}
 	ks.byID[account] = weak.Make(k)
 	ks.most = max(ks.most, len(ks.byID))
-	runtime.AddCleanup(k, ks.forget, account)
+	// A strong pointer would keep the Client for as long as the keeper, and what
+	// its Config refers to: perhaps an Account of it, and so the keeper.
+	all := weak.Make(ks)
+	runtime.AddCleanup(k, func(account string) {
+		if ks := all.Value(); ks != nil {
+			ks.forget(account)
+		}
+	}, account)
 	return k
 }
 

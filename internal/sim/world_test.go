@@ -104,11 +104,6 @@ func (w *world) play() {
 		_ = p.client.Close()
 	}
 	w.busy.Wait()
-	for _, p := range w.all {
-		// What runtime.AddCleanup of the keeper refers to leads here, by way of
-		// the store; nothing of a run that has ended may lead back.
-		p.client, p.me = nil, nil
-	}
 }
 
 func (w *world) broken() bool {
