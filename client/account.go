@@ -139,7 +139,7 @@ func (a *Account) Claims(ctx context.Context, v any) error {
 	if err := a.usable(); err != nil {
 		return err
 	}
-	rec, _, err := a.keeper.vault.load(ctx)
+	rec, _, err := a.keeper.load(ctx)
 	switch {
 	case err != nil:
 		return a.keeper.storeError("load", err)

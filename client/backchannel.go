@@ -185,7 +185,7 @@ func (c *Client) logoutAll(ctx context.Context, t *oidc.LogoutToken, accounts fu
 		if a.keeper == nil {
 			return
 		}
-		rec, _, err := a.keeper.vault.load(ctx)
+		rec, _, err := a.keeper.load(ctx)
 		if errors.Is(err, tokenstore.ErrUnreadable) {
 			return // whose it is nobody can tell
 		}

@@ -383,7 +383,7 @@ func (k *keeper) checkSignature(ctx context.Context, u *unchecked) {
 		return
 	}
 	for range 5 {
-		rec, v, lerr := k.vault.load(ctx)
+		rec, v, lerr := k.load(ctx)
 		if lerr != nil || !rec.Same(u.rec) || rec.Generation != u.rec.Generation {
 			return // there is a newer one
 		}
@@ -418,7 +418,7 @@ func (k *keeper) replace(rec *record.Record) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.known.Same(rec) && k.known.Generation == rec.Generation {
-		k.known = rec
+		k.know(rec)
 		k.current.Store(newSnapshot(rec, k.client.cfg.EarlyRefresh, time.Now()))
 	}
 }

@@ -69,7 +69,7 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 			return nil, &Error{Op: "renew", Key: k.vault.key, Temporary: true, Err: errors.New(
 				"other processes have been at work on this grant for two minutes")}
 		}
-		rec, v, err := k.vault.load(ctx)
+		rec, v, err := k.load(ctx)
 		switch {
 		case err != nil:
 			return nil, k.storeError("load", err)
@@ -77,7 +77,7 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 			k.forget()
 			return nil, loginRequired(k.vault.key, "", errNoGrant)
 		}
-		if known := k.highest(); known.Same(rec) && rec.Generation < known.Generation {
+		if known := k.newer(rec); known != nil {
 			// The store has lost a write, or was restored from a backup. The old
 			// token must not be sent again, so ours goes back first.
 			if _, err := f.put(ctx, known.With(nil), v); err != nil {
@@ -103,7 +103,7 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		}
 		s, err := k.client.server(ctx) // before the intent: the lease is for the exchange
 		if err != nil {
-			if _, now, lerr := k.vault.load(ctx); lerr == nil && now != v {
+			if _, now, lerr := k.load(ctx); lerr == nil && now != v {
 				continue // it took so long that another process was faster
 			}
 			return nil, err
@@ -280,6 +280,9 @@ func (c *Client) renewal(ctx context.Context, s *server, rec *record.Record) (a 
 // which is mine unless somebody was later or a login or logout came between.
 func (f *flight) put(ctx context.Context, mine *record.Record, v tokenstore.Version) (*record.Record, error) {
 	k := f.keeper
+	if known := k.newer(mine); known != nil {
+		mine = known.With(nil) // a heartbeat has met it
+	}
 	k.learn(mine)
 	begun := time.Now()
 	pause := 50 * time.Millisecond
@@ -288,7 +291,7 @@ func (f *flight) put(ctx context.Context, mine *record.Record, v tokenstore.Vers
 		if err == nil {
 			return mine, nil
 		}
-		rec, w, lerr := k.vault.load(ctx)
+		rec, w, lerr := k.load(ctx)
 		switch {
 		case lerr != nil: // keep it in memory; never write over what was not read
 		case rec == nil:
@@ -344,14 +347,14 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 	k := f.keeper
 	var marked *record.Record
 	for range 20 {
-		r, v, err := k.vault.load(ctx)
+		r, v, err := k.load(ctx)
 		switch {
 		case err != nil:
 			return nil, k.storeError("load", err)
 		case r == nil:
 			k.forget()
 			return nil, loginRequired(k.vault.key, mark.Code, errNoGrant)
-		case !r.Same(rec) || r.Generation > rec.Generation || r.RefreshToken != rec.RefreshToken:
+		case !r.Same(rec) || k.newer(rec) != nil || r.RefreshToken != rec.RefreshToken:
 			return nil, errConflict // what lies there is not what was refused: look again
 		case r.Refused != nil && r.Refused.When.Equal(mark.When): // the save that failed took effect
 			k.learn(r)
@@ -375,10 +378,11 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 // shared record stays as it is, and this process does not send the token again.
 func (f *flight) deny(ctx context.Context, rec *record.Record, e *tokenendpoint.Error) (*record.Record, error) {
 	k := f.keeper
-	if r, _, err := k.vault.load(ctx); err == nil && r != nil && (!r.Same(rec) || r.Generation > rec.Generation) {
+	r, _, err := k.load(ctx)
+	if err == nil && r != nil && !r.Same(rec) || k.newer(rec) != nil {
 		return nil, errConflict
 	}
-	err := loginRequired(k.vault.key, e.Code, e)
+	err = loginRequired(k.vault.key, e.Code, e)
 	k.mu.Lock()
 	k.denied = denial{rec.Grant, rec.Generation, err}
 	k.mu.Unlock()
@@ -392,40 +396,7 @@ func (k *keeper) release(ctx context.Context, c *claim) {
 	if !errors.Is(err, tokenstore.ErrConflict) {
 		return
 	}
-	if r, v, err := k.vault.load(ctx); err == nil && r != nil && r.Intent != nil && r.Intent.ID == c.rec.Intent.ID {
+	if r, v, err := k.load(ctx); err == nil && r != nil && r.Intent != nil && r.Intent.ID == c.rec.Intent.ID {
 		_, _ = k.vault.save(ctx, c.rec.With(nil), v) // it was sealed anew (tokenstore.Reseal), and is still ours
 	}
-}
-
-// highest is the highest record of the current grant that this process knows.
-func (k *keeper) highest() *record.Record {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.known
-}
-
-func (k *keeper) learn(rec *record.Record) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.known = rec
-}
-
-// adopt takes over what is stored.
-func (k *keeper) adopt(f *flight, rec *record.Record) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	old := k.known
-	if old != nil && (!old.Same(rec) || rec.Generation > old.Generation) {
-		f.event(Adopted, rec.Generation, nil)
-	}
-	k.show(rec)
-}
-
-// forget drops everything in memory: the grant is gone.
-func (k *keeper) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.known = nil
-	k.denied = denial{}
-	k.current.Store(nil)
 }

@@ -209,7 +209,7 @@ func (c *claim) write(ctx context.Context) error {
 			c.written(rec, v, began)
 			return nil
 		}
-		r, w, lerr := c.k.vault.load(ctx)
+		r, w, lerr := c.k.load(ctx)
 		mine := lerr == nil && r != nil && r.Intent != nil && r.Intent.ID == i.ID
 		switch {
 		case mine && r.Intent.Started.Equal(i.Started): // it was written all the same
@@ -229,10 +229,21 @@ func (c *claim) written(rec *record.Record, v tokenstore.Version, began time.Tim
 	c.rec, c.version, c.due, c.late = rec, v, momentAt(began, beat), momentAt(began, 2*beat)
 }
 
-// ensure writes the intent again if so much time has passed that others might
+// ensure makes sure that the token may be sent now.
+func (c *claim) ensure(ctx context.Context) error {
+	if err := c.hold(ctx); err != nil {
+		return err
+	}
+	if c.k.newer(c.rec) != nil { // somebody has met it since, and the store has lost it
+		return errConflict
+	}
+	return nil
+}
+
+// hold writes the intent again if so much time has passed that others might
 // soon take its holder for dead: on either clock, since a machine may have been
 // asleep. It may have slept during that write, too.
-func (c *claim) ensure(ctx context.Context) error {
+func (c *claim) hold(ctx context.Context) error {
 	if !c.due.reached(time.Now()) {
 		return nil
 	}

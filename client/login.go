@@ -31,7 +31,7 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 	if flow == nil {
 		return a.loginError(ctx, errors.New("the Flow is nil: choose Browser, Device, Paste, Password or a FlowFunc"))
 	}
-	before, _, err := a.keeper.vault.load(ctx)
+	before, _, err := a.keeper.load(ctx)
 	switch {
 	case errors.Is(err, tokenstore.ErrUnreadable):
 		return &Error{Op: "login", Key: a.key(), Err: fmt.Errorf("%w; if it is of no use any more, Logout removes it", err)}
@@ -121,7 +121,7 @@ func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.R
 	begun := time.Now()
 	imported := rec.Grant == importedGrant(rec.RefreshToken)
 	for {
-		r, v, err := k.vault.load(ctx)
+		r, v, err := k.load(ctx)
 		switch {
 		case errors.Is(err, tokenstore.ErrUnreadable):
 			return nil, k.storeError("save", err)
@@ -131,7 +131,7 @@ func (k *keeper) replaceWith(ctx context.Context, rec *record.Record) (*record.R
 			// imported, and what is kept may be younger. A login that brings it again,
 			// at a server that does not rotate, is a new grant all the same: with
 			// other scopes, and no mark.
-			if known := k.highest(); known.Same(r) && known.Generation > r.Generation {
+			if known := k.newer(r); known != nil {
 				return known, nil // the store has lost a write: do not forget what it was
 			}
 			if r.Refused != nil {

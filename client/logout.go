@@ -71,7 +71,7 @@ func (o *logout) run(ctx context.Context) error {
 	k.current.Store(nil) // from here on nobody gets a token
 	grant := ""
 	for trouble := 0; ; {
-		rec, v, err := k.vault.load(ctx)
+		rec, v, err := k.load(ctx)
 		unreadable := errors.Is(err, tokenstore.ErrUnreadable) && v != ""
 		switch {
 		case unreadable:
@@ -107,7 +107,7 @@ func (o *logout) run(ctx context.Context) error {
 // end tells the server that the grant is over.
 func (o *logout) end(ctx context.Context, rec *record.Record) {
 	c := o.keeper.client
-	if known := o.keeper.highest(); known.Same(rec) && known.Generation > rec.Generation {
+	if known := o.keeper.newer(rec); known != nil {
 		rec = known // not saved yet, and the only live token
 	}
 	s, err := c.server(ctx)

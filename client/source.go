@@ -27,6 +27,7 @@ type keeper struct {
 
 	mu      sync.Mutex
 	known   *record.Record // the highest record of the current grant, perhaps not saved yet
+	seen    *record.Record // what was read and not taken over: a higher one, or of another grant
 	flight  *flight        // the work under way; nil: none
 	failed  failure        // how the last renewal failed
 	denied  denial         // a token that was refused to this process
@@ -249,7 +250,7 @@ func (k *keeper) finish(f *flight) {
 // show makes rec what callers get, nil: nothing; k.mu is held. The same token
 // stays the same snapshot, and so keeps its moment of renewal.
 func (k *keeper) show(rec *record.Record) *snapshot {
-	k.known = rec
+	k.know(rec)
 	s := k.current.Load()
 	if s == nil || rec == nil || s.token.AccessToken != rec.AccessToken || !s.token.Expiry.Equal(rec.Expiry) {
 		s = newSnapshot(rec, k.client.cfg.EarlyRefresh, time.Now())

@@ -54,7 +54,7 @@ func (a *Account) beginLogin(w http.ResponseWriter, r *http.Request, ask AuthReq
 	}
 	l := &login{client: c}
 	if a.keeper != nil {
-		if l.before, _, err = a.keeper.vault.load(ctx); err != nil {
+		if l.before, _, err = a.keeper.load(ctx); err != nil {
 			return a.keeper.storeError("load", err)
 		}
 	}
@@ -210,7 +210,7 @@ func (c *Client) subject(o *obtained) (*Account, error) {
 
 // alreadyKeeps tells whether a grant is kept that does for what was obtained.
 func (a *Account) alreadyKeeps(ctx context.Context, o *obtained) bool {
-	rec, _, err := a.keeper.vault.load(ctx)
+	rec, _, err := a.keeper.load(ctx)
 	if err != nil || rec == nil || rec.RefreshToken == "" || rec.Refused != nil || !samePerson(rec.Identity, o.identity) {
 		return false
 	}

@@ -63,6 +63,7 @@ type process struct {
 
 	beforeSave   func(*record.Record) error // an error: nothing is written
 	afterSave    func(*record.Record) error // an error: it is written all the same
+	afterLoad    func(*record.Record)       // what was read, nil: nothing
 	beforeDelete func()
 	beforeSend   func() // before a token request leaves the process
 	afterAnswer  func() // when its answer, or the lack of one, has arrived
@@ -189,7 +190,12 @@ func (d *desk) Load(ctx context.Context, key tokenstore.Key) ([]byte, tokenstore
 	d.p.mu.Lock()
 	d.p.loads++
 	d.p.mu.Unlock()
-	return d.p.w.shared.Load(ctx, key)
+	data, v, err := d.p.w.shared.Load(ctx, key)
+	if h := take(d.p, &d.p.afterLoad); h != nil {
+		rec, _ := record.Decode(data, key.String())
+		h(rec)
+	}
+	return data, v, err
 }
 
 func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old tokenstore.Version) (tokenstore.Version, error) {

@@ -10,6 +10,9 @@ import (
 func (p *process) loaded(found *row) {
 	n := &p.note
 	n.absent = found == nil
+	if found != nil {
+		n.seen[found.rec.Grant] = max(n.seen[found.rec.Grant], found.rec.Generation)
+	}
 	for _, q := range n.spends {
 		if q.answered && !q.settled && (found == nil || found.rec.Grant != q.claim.rec.Grant || found.rec.Generation >= q.claim.rec.Intent.Attempt) {
 			q.settled = true // it drops what it has

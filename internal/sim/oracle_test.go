@@ -68,7 +68,7 @@ type spend struct {
 type notes struct {
 	claim     *claim
 	spends    []*spend
-	seen      map[string]uint64 // the highest generation by grant that it was given, or has written
+	seen      map[string]uint64 // the highest generation by grant that it was given, has read, or has written
 	absent    bool              // the last look into the store found nothing
 	refused   map[string]bool   // tokens about which this process heard invalid_grant
 	revoked   map[*family]bool  // what it tried to revoke a token of
