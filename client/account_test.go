@@ -178,7 +178,7 @@ func TestATokenNeverCarriesTheRefreshTokenAndKeepsExtra(t *testing.T) {
 	})
 }
 
-func TestAMissingLifetimeLastsUntilA401(t *testing.T) {
+func TestFieldCase_gitlab_org_gitlab_360729_AMissingLifetimeLastsUntilA401(t *testing.T) {
 	inWorld(t, func(o *clienttest.Options) {
 		o.Tamper = func(x clienttest.Exchange, answer map[string]any) { delete(answer, "expires_in") }
 	}, func(t *testing.T, w *world) {

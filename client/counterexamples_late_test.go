@@ -279,16 +279,7 @@ func TestH21TheLockIsHeldUntilTheSave(t *testing.T) {
 		x, y := w.start(withLock), w.start(withLock)
 		x.login()
 		w.expire()
-		until := time.Now().Add(10 * time.Second)
-		var failing func(*record.Record) error
-		failing = func(*record.Record) error {
-			if time.Now().After(until) {
-				return nil
-			}
-			onResult(x, &x.beforeSave, failing)
-			return errStore
-		}
-		onResult(x, &x.beforeSave, failing)
+		x.storeFails(10 * time.Second)
 		gotX := x.async()
 		time.Sleep(100 * time.Millisecond)
 		y.works("Y")

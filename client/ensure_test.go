@@ -200,7 +200,7 @@ func TestANewScopeAsksTheUserOnce(t *testing.T) {
 	})
 }
 
-func TestALoginThatCannotBeSavedFails(t *testing.T) {
+func TestFieldCase_anthropics_claude_code_9403_ALoginThatCannotBeSavedFails(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start(func(c *client.Config, p *process) { c.Store = brokenStore{&desk{p}} })
 		var runs atomic.Int32

@@ -173,7 +173,7 @@ func (o *output) String() string {
 }
 
 // Canaries: whatever goes wrong, nothing that is printed holds a secret.
-func TestNothingPrintedHoldsASecret(t *testing.T) {
+func TestFieldCase_CVE_2024_51752_NothingPrintedHoldsASecret(t *testing.T) {
 	const secret = "canary-client-secret-0123456789"
 	inWorld(t, func(o *clienttest.Options) {
 		o.Clients = []clienttest.Client{{ID: clienttest.PublicClient, Secret: secret}}

@@ -118,16 +118,7 @@ func TestS5AnUnsavedTokenMeetsWhatOthersDidMeanwhile(t *testing.T) {
 				x.login()
 				y.works("Y")
 				w.expire()
-				until := time.Now().Add(30 * time.Second)
-				var failing func(*record.Record) error
-				failing = func(*record.Record) error {
-					if time.Now().After(until) {
-						return nil
-					}
-					onResult(x, &x.beforeSave, failing)
-					return errStore
-				}
-				onResult(x, &x.beforeSave, failing)
+				x.storeFails(30 * time.Second)
 				begun := time.Now()
 				x.works("X, whose token is not saved yet,") // works already
 				if d := time.Since(begun); d < 5*time.Second || d > 8*time.Second {
@@ -371,16 +362,7 @@ func TestARefreshWaitsForASaveThatFails(t *testing.T) {
 		w.expire()
 		x.works("X")
 		w.overwrite(before)
-		until := time.Now().Add(20 * time.Second)
-		var failing func(*record.Record) error
-		failing = func(*record.Record) error {
-			if time.Now().After(until) {
-				return nil
-			}
-			onResult(x, &x.beforeSave, failing)
-			return errStore
-		}
-		onResult(x, &x.beforeSave, failing)
+		x.storeFails(20 * time.Second)
 		first := make(chan error, 1)
 		go func() {
 			_, err := x.me.Refresh(t.Context(), nil)

@@ -262,6 +262,20 @@ func onResult(p *process, hook *func(*record.Record) error, f func(*record.Recor
 	plant(p, hook, h)
 }
 
+// storeFails lets every save fail for d that brings tokens.
+func (p *process) storeFails(d time.Duration) {
+	until := time.Now().Add(d)
+	var failing func(*record.Record) error
+	failing = func(*record.Record) error {
+		if time.Now().After(until) {
+			return nil
+		}
+		onResult(p, &p.beforeSave, failing)
+		return errStore
+	}
+	onResult(p, &p.beforeSave, failing)
+}
+
 // stored returns the record as it lies in the store, nil if there is none.
 func (w *world) stored() *record.Record {
 	w.t.Helper()

@@ -53,7 +53,7 @@ var redirects = []int{
 	http.StatusPermanentRedirect,
 }
 
-func TestARedirectToAnotherOriginCarriesNoToken(t *testing.T) {
+func TestFieldCase_golang_oauth2_805_ARedirectToAnotherOriginCarriesNoToken(t *testing.T) {
 	for _, test := range []struct{ name, to string }{
 		{"host", "https://127.0.0.1/end"},
 		{"port", "https://example.com:8443/end"},

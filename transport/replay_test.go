@@ -233,7 +233,7 @@ func (s brokenSource) Refresh(context.Context, *oauth2.Token) (*oauth2.Token, er
 	return s.renewed, nil
 }
 
-func TestABodyIsSentAgainIfItCanBeHadAgain(t *testing.T) {
+func TestFieldCase_modelcontextprotocol_go_sdk_590_ABodyIsSentAgainIfItCanBeHadAgain(t *testing.T) {
 	api := newAPI(t, "alice-1", invalidToken)
 	c := &http.Client{Transport: &transport.Transport{Source: &rotation{name: "alice"}}}
 	resp, err := c.Post(api.URL, "text/plain", strings.NewReader("order"))
@@ -255,7 +255,7 @@ func TestARequestWithoutBodyCanBeSentAgain(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsGoneLeavesThe401AndTheNextRequestWorks(t *testing.T) {
+func TestFieldCase_gastownhall_gascity_5520_ABodyThatIsGoneLeavesThe401AndTheNextRequestWorks(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		getBody func() (io.ReadCloser, error)

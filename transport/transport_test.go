@@ -267,7 +267,7 @@ func TestTheDefaultClientIsLeftAlone(t *testing.T) {
 	wantBody(t, resp, err, "[]")
 }
 
-func TestTwoAccountsOverOneBaseNeverSwapTokens(t *testing.T) {
+func TestFieldCase_CVE_2024_51987_TwoAccountsOverOneBaseNeverSwapTokens(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account := r.FormValue("account")
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "+account+"-") {

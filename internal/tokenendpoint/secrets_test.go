@@ -61,7 +61,7 @@ func quoted(s string) string {
 	return string(b)
 }
 
-func TestAServerThatEchoesTheRequestPutsNothingIntoTheError(t *testing.T) {
+func TestFieldCase_golang_oauth2_internal_token_go_AServerThatEchoesTheRequestPutsNothingIntoTheError(t *testing.T) {
 	form, header := request()
 	plain := "grant_type=refresh_token&refresh_token=" + refreshToken + "&client_secret=" + clientSecret
 	for name, echo := range map[string]string{

@@ -25,9 +25,9 @@ const golden = "regrant-filestore 1 30702fdc19649b2270c0f631fb58aa68f539c5a76800
 	`{"issuer":"https://issuer.example","client_id":"cli","account":"me","version":"56WMLQD2QJ2UKQVLDJMPOUE7RS"}` + "\n" +
 	"first line\nsecond line"
 
-// TestWhatEarlierVersionsWroteIsRead fails if the format changes: then it needs a
+// TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatEarlierVersionsWroteIsRead fails if the format changes: then it needs a
 // new number, and the old one must go on being read.
-func TestWhatEarlierVersionsWroteIsRead(t *testing.T) {
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatEarlierVersionsWroteIsRead(t *testing.T) {
 	k := key("me")
 	dir, _ := kept(t, k)
 	overwrite(t, pathOf(dir, k), []byte(golden))

@@ -189,7 +189,7 @@ func TestAHardLinkIsReplacedNotWrittenTo(t *testing.T) {
 	}
 }
 
-func TestNoUmaskGivesOthersAccess(t *testing.T) {
+func TestFieldCase_dermesser_yup_oauth2_120_NoUmaskGivesOthersAccess(t *testing.T) {
 	for _, mask := range []int{0, 0o022, 0o077} {
 		before := syscall.Umask(mask)
 		dir, _ := kept(t, key("me"))

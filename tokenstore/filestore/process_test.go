@@ -113,7 +113,7 @@ func rewriteForever(s *filestore.Store) error {
 	}
 }
 
-func TestKillingWritersLeavesNoUnreadableFile(t *testing.T) {
+func TestFieldCase_Azure_azure_cli_20749_KillingWritersLeavesNoUnreadableFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "grants")
 	s := filestore.New(dir)
 	save(t, s, key("me"), "0 ", "")

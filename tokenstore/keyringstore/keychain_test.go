@@ -21,7 +21,7 @@ import (
 	"github.com/regrant/regrant/tokenstore"
 )
 
-func TestNobodyWaitsForAKeychainLongerThanTheirContext(t *testing.T) {
+func TestFieldCase_zalando_go_keyring_131_NobodyWaitsForAKeychainLongerThanTheirContext(t *testing.T) {
 	f, dir := place(t)
 	save(t, open(f, dir), "me", "data", "")
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestNobodyWaitsForAKeychainLongerThanTheirContext(t *testing.T) {
 	})
 }
 
-func TestAKeychainThatHangsIsGivenUpAndTriedAgainAFewTimes(t *testing.T) {
+func TestFieldCase_cli_cli_13787_AKeychainThatHangsIsGivenUpAndTriedAgainAFewTimes(t *testing.T) {
 	f, dir := place(t)
 	save(t, open(f, dir), "me", "data", "")
 	synctest.Test(t, func(t *testing.T) {

@@ -22,7 +22,7 @@ func TestTheContractIsKept(t *testing.T) {
 	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return open(f, dir) })
 }
 
-func TestAProcessAsksTheKeychainOnce(t *testing.T) {
+func TestFieldCase_flyteorg_flyte_sdk_1292_AProcessAsksTheKeychainOnce(t *testing.T) {
 	f, dir := place(t)
 	s := open(f, dir)
 	for i := range 10 {
@@ -122,7 +122,7 @@ func TestARecordOpensForItsOwnKeyOnly(t *testing.T) {
 	}
 }
 
-func TestFirstSavesAtOnceMakeOneKey(t *testing.T) {
+func TestFieldCase_hey_cli_165_FirstSavesAtOnceMakeOneKey(t *testing.T) {
 	f, dir := place(t)
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -140,7 +140,7 @@ func TestFirstSavesAtOnceMakeOneKey(t *testing.T) {
 	}
 }
 
-func TestTwoDirectoriesHaveTwoKeys(t *testing.T) {
+func TestFieldCase_githits_cli_164_TwoDirectoriesHaveTwoKeys(t *testing.T) {
 	f, dir := place(t)
 	save(t, open(f, dir+"1"), "me", "first", "")
 	save(t, open(f, dir+"2"), "me", "second", "")

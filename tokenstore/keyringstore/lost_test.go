@@ -130,7 +130,7 @@ func TestAKeyThatWasNotWrittenIsMadeAnew(t *testing.T) {
 	f.only(t)
 }
 
-func TestAKeychainThatKeepsNothingIsFoundOut(t *testing.T) {
+func TestFieldCase_gogcli_939_AKeychainThatKeepsNothingIsFoundOut(t *testing.T) {
 	f, dir := place(t)
 	f.lies = true
 	_, err := open(f, dir).Save(t.Context(), key("me"), []byte("data"), "")

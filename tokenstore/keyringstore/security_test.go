@@ -232,7 +232,7 @@ func (m *mac) Set(service, account, secret string) error {
 	return err
 }
 
-func TestMacOSReadsWhatIsWrittenToIt(t *testing.T) {
+func TestFieldCase_zalando_go_keyring_153_MacOSReadsWhatIsWrittenToIt(t *testing.T) {
 	m := newMac(t)
 	names := []string{"my-cli", "My.CLI_2", strings.Repeat("n", 64)}
 	for _, name := range names {

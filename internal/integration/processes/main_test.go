@@ -20,7 +20,7 @@ func newDir(t testing.TB) string { return t.TempDir() + "/grants" }
 
 // This is what x/oauth2 over one token file does not survive: all refresh with
 // the same token, one wins, and a server that detects the reuse ends it for all.
-func TestTwentyProcessesOnOneFilestoreSurviveEveryExpiry(t *testing.T) {
+func TestFieldCase_openai_codex_9634_TwentyProcessesOnOneFilestoreSurviveEveryExpiry(t *testing.T) {
 	fleet.SurvivesEveryExpiry(t, open, newDir(t))
 }
 
@@ -31,7 +31,7 @@ func TestKillingTheHolderCostsNoLoginAtAServerWithAGracePeriod(t *testing.T) {
 	store.SurvivesKills(t)
 }
 
-func TestKillingTheHolderLosesAGrantOnlyWithItsAnswer(t *testing.T) {
+func TestFieldCase_auth0_Auth0_swift_490_KillingTheHolderLosesAGrantOnlyWithItsAnswer(t *testing.T) {
 	t.Parallel()
 	store.LosesOnlyTheUnavoidable(t)
 }
