@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/regrant/regrant/internal/printable"
 	"github.com/regrant/regrant/internal/record"
@@ -63,7 +63,7 @@ func (c *Client) BackChannelLogout(w http.ResponseWriter, r *http.Request, accou
 }
 
 func (c *Client) backChannelLogout(ctx context.Context, w http.ResponseWriter, r *http.Request, accounts func(string) []string) error {
-	raw, err := logoutToken(w, r)
+	raw, err := logoutTokenOf(w, r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *Client) backChannelLogout(ctx context.Context, w http.ResponseWriter, r
 // maxLogoutRequest bounds the body of a request; a logout token is small.
 const maxLogoutRequest = 64 << 10
 
-func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
+func logoutTokenOf(w http.ResponseWriter, r *http.Request) (string, error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.Method != http.MethodPost || kind != "application/x-www-form-urlencoded" {
 		return "", errors.New("the request is not a POST of a form (section 2.5)")
@@ -107,20 +107,50 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	return "", errors.New("the form holds no logout_token")
 }
 
-// verifyLogout checks a logout token (section 2.6).
-func (v *idVerifier) verifyLogout(ctx context.Context, raw string) (*oidc.LogoutToken, error) {
+// A logoutToken is what a logout token says (section 2.4), by its exact names.
+type logoutToken struct {
+	Issuer   string                     `json:"iss"`
+	Subject  string                     `json:"sub"`
+	Session  string                     `json:"sid"`
+	ID       string                     `json:"jti"`
+	Audience audience                   `json:"aud"`
+	IssuedAt number                     `json:"iat"`
+	Expiry   number                     `json:"exp"`
+	Events   map[string]json.RawMessage `json:"events"`
+	Nonce    json.RawMessage            `json:"nonce"`
+}
+
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// maxDate is the last day that a record can hold.
+var maxDate = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+func (t *logoutToken) issuedAt() time.Time { return time.Unix(t.IssuedAt.seconds(), 0) }
+
+func (t *logoutToken) expiry() time.Time {
+	return time.Unix(min(t.Expiry.seconds(), maxDate.Unix()), 0)
+}
+
+// verifyLogout checks a logout token (section 2.6). go-oidc checks the signature,
+// and what it can; but it takes "Sub" for "sub", so every claim is looked at again.
+func (v *idVerifier) verifyLogout(ctx context.Context, raw string) (*logoutToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
 	if err := checkType(raw, "logout+jwt"); err != nil {
 		return nil, fmt.Errorf("the logout token %w", err)
 	}
 	fetch := new(keyFetch)
-	t, err := v.verifier.VerifyLogout(context.WithValue(ctx, keyFetchKey{}, fetch), raw)
+	_, err := v.verifier.VerifyLogout(context.WithValue(ctx, keyFetchKey{}, fetch), raw)
 	if fetch.failed {
 		return nil, &Error{Op: "back-channel logout", Temporary: true, Err: errKeysUnreachable}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the logout token is not valid: %s", printable.Text(err.Error(), 200))
+	}
+	t := new(logoutToken)
+	data, err := payload(raw)
+	if err != nil || exactly(data, t) != nil {
+		return nil, errors.New("the claims of the logout token are malformed")
 	}
 	issuer, err := v.tenantIssuer(raw)
 	if err != nil {
@@ -129,25 +159,42 @@ func (v *idVerifier) verifyLogout(ctx context.Context, raw string) (*oidc.Logout
 	if issuer == googleIssuer && t.Issuer == googleBare {
 		t.Issuer = issuer
 	}
+	return t, v.checkLogout(t, issuer)
+}
+
+func (v *idVerifier) checkLogout(t *logoutToken, issuer string) error {
+	var event map[string]json.RawMessage
 	switch {
 	case t.Issuer != issuer:
-		return nil, errors.New("the logout token is from another issuer")
-	case t.IssuedAt.IsZero() || t.IssuedAt.After(time.Now().Add(5*clockSkew)):
-		return nil, errors.New("the logout token has no iat, or was issued in the future: is the clock of this machine right?")
+		return errors.New("the logout token is from another issuer")
+	case !slices.Contains(t.Audience, v.clientID):
+		return errors.New("the logout token is for another client (aud)")
+	case t.ID == "":
+		return errors.New("the logout token has no jti")
+	case t.Subject == "" && t.Session == "":
+		return errors.New("the logout token is about nobody: it has neither sub nor sid")
+	case json.Unmarshal(t.Events[logoutEvent], &event) != nil || event == nil:
+		return errors.New("the logout token tells of no logout (events)")
+	case t.Nonce != nil: // as an ID token has
+		return errors.New("the logout token has a nonce")
+	case t.Expiry == 0 || t.expiry().Before(time.Now().Add(-clockSkew)):
+		return errors.New("the logout token has no exp, or has expired: is the clock of this machine right?")
+	case t.IssuedAt == 0 || t.issuedAt().After(time.Now().Add(5*clockSkew)):
+		return errors.New("the logout token has no iat, or was issued in the future: is the clock of this machine right?")
 	}
-	return t, nil
+	return nil
 }
 
 // noteLogout notes in the store that a logout token was used, under a key of its
 // own, for every machine to see. The notes that are out of date go on the way.
-func (c *Client) noteLogout(ctx context.Context, t *oidc.LogoutToken) (forget func(), err error) {
-	sum := sha256.Sum256([]byte(t.TokenID))
+func (c *Client) noteLogout(ctx context.Context, t *logoutToken) (forget func(), err error) {
+	sum := sha256.Sum256([]byte(t.ID))
 	key := c.cfg.key(hex.EncodeToString(sum[:]))
 	key.Issuer = "logout+" + key.Issuer // no issuer has this scheme
 	v := newVault(&c.cfg, key)
 	c.forgetLogouts(ctx, tokenstore.Key{Issuer: key.Issuer, ClientID: key.ClientID})
 
-	note := &record.Record{Grant: "logout", Expiry: t.Expiry.UTC()}
+	note := &record.Record{Grant: "logout", Expiry: t.expiry().UTC()}
 	rec, version, err := v.load(ctx)
 	if err == nil && rec == nil {
 		version, err = v.save(ctx, note, version)
@@ -178,7 +225,7 @@ func (c *Client) forgetLogouts(ctx context.Context, match tokenstore.Key) {
 }
 
 // logoutAll logs out the accounts that a logout token is about.
-func (c *Client) logoutAll(ctx context.Context, t *oidc.LogoutToken, accounts func(string) []string) error {
+func (c *Client) logoutAll(ctx context.Context, t *logoutToken, accounts func(string) []string) error {
 	var errs []error
 	try := func(name string) {
 		a := c.Account(name)
@@ -218,15 +265,15 @@ func (c *Client) logoutAll(ctx context.Context, t *oidc.LogoutToken, accounts fu
 }
 
 // concerns tells whether a logout token is about the login of a grant.
-func concerns(t *oidc.LogoutToken, rec *record.Record) bool {
+func concerns(t *logoutToken, rec *record.Record) bool {
 	id := rec.Identity
 	switch {
 	case id == nil, id.Issuer != t.Issuer:
 		return false
-	case t.Subject != "" && t.Subject != id.Subject, t.Subject == "" && t.SessionID != id.Session:
+	case t.Subject != "" && t.Subject != id.Subject, t.Subject == "" && t.Session != id.Session:
 		return false
-	case t.SessionID != "" && id.Session != "" && t.SessionID != id.Session:
+	case t.Session != "" && id.Session != "" && t.Session != id.Session:
 		return false
 	}
-	return !rec.LoggedIn.After(t.IssuedAt.Add(clockSkew))
+	return !rec.LoggedIn.After(t.issuedAt().Add(clockSkew))
 }

@@ -70,6 +70,7 @@ func TestALogoutAtTheServerEndsTheGrantsThatItIsAbout(t *testing.T) {
 		{"a session of a user", map[string]any{"sub": "bob", "sid": "s2"}, nil, []string{"user-1", "user-3"}},
 		{"the session of another user", map[string]any{"sub": "bob", "sid": "s3"}, nil, []string{"user-1", "user-2", "user-3"}},
 		{"a stranger", map[string]any{"sub": "carol"}, nil, []string{"user-1", "user-2", "user-3"}},
+		{"a stranger, and a user under a name that is none", map[string]any{"sub": "carol", "\u017fub": "bob", "SUB": "bob"}, nil, []string{"user-1", "user-2", "user-3"}},
 		{"a user whose accounts the program knows", map[string]any{"sub": "bob"}, func(sub string) []string {
 			return map[string][]string{"bob": {"user-2", "user-3", "nobody", ""}}[sub]
 		}, []string{"user-1", "user-3"}},
@@ -147,6 +148,15 @@ func TestALogoutTokenThatCannotBeTrustedEndsNothing(t *testing.T) {
 		},
 		"without a user": func(t *testing.T, as *clienttest.Server) *http.Request {
 			return logoutRequest(t, as.LogoutToken(nil))
+		},
+		"with a user under a name that is none": func(t *testing.T, as *clienttest.Server) *http.Request {
+			return logoutRequest(t, as.LogoutToken(map[string]any{"Sub": "bob"}))
+		},
+		"with an event that is no object": func(t *testing.T, as *clienttest.Server) *http.Request {
+			return logoutRequest(t, as.LogoutToken(map[string]any{"sub": "bob", "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": nil}}))
+		},
+		"with a nonce": func(t *testing.T, as *clienttest.Server) *http.Request {
+			return logoutRequest(t, as.LogoutToken(map[string]any{"sub": "bob", "nonce": ""}))
 		},
 		"without an event": func(t *testing.T, as *clienttest.Server) *http.Request {
 			return logoutRequest(t, as.LogoutToken(map[string]any{"sub": "bob", "events": nil}))
