@@ -122,13 +122,14 @@ type logoutToken struct {
 
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-// maxDate is the last day that a record can hold.
-var maxDate = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+// maxDate is the last day whose time a record can hold, in seconds of the Unix
+// time: 9999-12-31.
+const maxDate = 253402214400
 
 func (t *logoutToken) issuedAt() time.Time { return time.Unix(t.IssuedAt.seconds(), 0) }
 
 func (t *logoutToken) expiry() time.Time {
-	return time.Unix(min(t.Expiry.seconds(), maxDate.Unix()), 0)
+	return time.Unix(min(t.Expiry.seconds(), maxDate), 0)
 }
 
 // verifyLogout checks a logout token (section 2.6). go-oidc checks the signature,
