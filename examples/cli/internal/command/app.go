@@ -1,0 +1,273 @@
+// Package command has the commands, one in a file: what they are called, which
+// flags they have, and what they say. What they do beyond that has a package of its
+// own.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/profile"
+	"github.com/regrant/regrant/examples/cli/internal/session"
+	"github.com/regrant/regrant/examples/cli/internal/ui"
+)
+
+// An app is one run of the program.
+type app struct {
+	ui *ui.UI
+
+	profile string // --profile
+	account string // --as
+	json    bool   // --json
+	debug   bool   // --debug
+
+	opener *session.Opener
+}
+
+// Main runs the program and returns its exit code. environ is what os.Environ gives.
+func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, environ []string) int {
+	a := &app{ui: ui.New(in, out, errs, environ)}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(a.ui.Out)
+	root.SetErr(a.ui.Err)
+	err := root.ExecuteContext(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(exit.SignalError)) {
+		err = cause // whatever it looks like from where it was noticed
+	}
+	return a.report(err)
+}
+
+// report says what went wrong and what to do, and returns the code.
+func (a *app) report(err error) int {
+	code, hint := exit.Of(err)
+	var silent exit.StatusError
+	if err == nil || errors.As(err, &silent) {
+		return code
+	}
+	text := message(err)
+	if a.json {
+		_ = a.ui.Err.JSON(struct {
+			Error string `json:"error"`
+			Code  int    `json:"code"`
+			Hint  string `json:"hint,omitempty"`
+		}{text, code, hint})
+		return code
+	}
+	a.ui.Err.Printf("%s %s\n", ui.Bad("regrant:"), text)
+	if hint != "" {
+		a.ui.Err.Printf("%s %s\n", ui.Faint("   next:"), hint)
+	}
+	return code
+}
+
+// message is the text of an error in the words of the program. The SDK speaks to
+// programmers: of the fields of its Config, where a user has flags.
+func message(err error) string {
+	words := strings.NewReplacer(
+		"Config.Issuer", "the issuer", "Config.Scopes", "--scope", "Config.Params", "--param", "Config.RedirectURL", "--redirect-url",
+		"Config.Endpoint.DeviceAuthURL", "--device-endpoint", "Config.Endpoint", "--token-endpoint and its like",
+		"Config.Auth", "--client-secret", "Config.ClientID", "--client-id",
+		"tokenstore: there is no such store on this machine: keyringstore: ", "",
+		": on a machine without a desktop, choose a filestore and tokenstore.NewPassphraseSealer, or run the program inside a session that has a keychain", "",
+	)
+	var lines []string
+	for line := range strings.Lines(words.Replace(err.Error())) {
+		lines = append(lines, ui.Text(strings.TrimPrefix(line, "regrant: "), 2000))
+	}
+	return strings.Join(lines, "\n         ")
+}
+
+// dir returns where profiles are kept.
+func (a *app) dir() (profile.Dir, error) { return profile.Open(a.ui.Getenv) }
+
+// profileName is the profile that is meant.
+func (a *app) profileName() string {
+	if a.profile != "" {
+		return a.profile
+	}
+	if name := a.ui.Getenv("REGRANT_PROFILE"); name != "" {
+		return name
+	}
+	return profile.Default
+}
+
+// accountName is the account that is meant.
+func (a *app) accountName() string {
+	if a.account != "" {
+		return a.account
+	}
+	if name := a.ui.Getenv("REGRANT_ACCOUNT"); name != "" {
+		return name
+	}
+	return profile.Default
+}
+
+// load reads the profile that is meant.
+func (a *app) load() (profile.Profile, error) {
+	dir, err := a.dir()
+	if err != nil {
+		return profile.Profile{}, exit.With(exit.Configuration, "", err)
+	}
+	p, err := dir.Load(a.profileName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, exit.With(exit.LoginRequired, a.loginCommand()+" https://ISSUER --client-id ID",
+			fmt.Errorf("there is no profile %q yet: nobody has logged in", a.profileName()))
+	}
+	if err != nil {
+		return p, exit.With(exit.Configuration, "", err)
+	}
+	return p, nil
+}
+
+// profiles reads the profile that is named, or all of them.
+func (a *app) profiles() ([]profile.Profile, error) {
+	if a.profile != "" || a.ui.Getenv("REGRANT_PROFILE") != "" {
+		p, err := a.load()
+		return []profile.Profile{p}, err
+	}
+	dir, err := a.dir()
+	if err != nil {
+		return nil, exit.With(exit.Configuration, "", err)
+	}
+	names, err := dir.List()
+	var all []profile.Profile
+	for _, name := range names {
+		var p profile.Profile
+		if p, err = dir.Load(name); err != nil {
+			break
+		}
+		all = append(all, p)
+	}
+	if err != nil {
+		return nil, exit.With(exit.Configuration, "", err)
+	}
+	return all, nil
+}
+
+// in opens a session for the profile that is meant, and closes it after use.
+func (a *app) in(ctx context.Context, o session.Options, use func(*session.Session) error) error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.inProfile(ctx, p, o, use)
+}
+
+func (a *app) inProfile(ctx context.Context, p profile.Profile, o session.Options, use func(*session.Session) error) error {
+	s, err := a.opener.Open(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(s), s.Close())
+}
+
+// explain adds to an error of an account how to log in to it.
+func (a *app) explain(err error) error {
+	if code, _ := exit.Of(err); code == exit.LoginRequired {
+		return exit.With(code, a.loginCommand(), err)
+	}
+	return err
+}
+
+// loginCommand is the command that logs in to the account that is meant.
+func (a *app) loginCommand() string {
+	command := "regrant login"
+	if name := a.profileName(); name != profile.Default {
+		command += " --profile " + name
+	}
+	if name := a.accountName(); name != profile.Default {
+		command += " --as " + ui.Name(name)
+	}
+	return command
+}
+
+// root is the program without a command.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "regrant",
+		Short: "Log in to any OAuth or OpenID Connect server once, and use its tokens anywhere",
+		Long: `regrant logs you in to an OAuth 2.0 or OpenID Connect server, keeps the refresh
+token safe, rotates it without losing it, and hands fresh access tokens to shells,
+scripts and other programs: to any number of them at once.`,
+		Example: `  regrant login https://login.example.com --client-id my-cli
+  regrant call https://api.example.com/me
+  regrant exec -- terraform plan
+  curl -H "Authorization: Bearer $(regrant token)" https://api.example.com/me`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			hint := "regrant help lists the commands"
+			if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+				hint = "did you mean regrant " + similar[0] + "?"
+			}
+			return exit.Usagef(hint, "there is no command %q", ui.Name(args[0]))
+		},
+		PersistentPreRun: func(*cobra.Command, []string) {
+			var debug io.Writer
+			if a.debug {
+				debug = a.ui.Err
+			}
+			a.opener = session.NewOpener(a.ui, debug)
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpTemplate(root.HelpTemplate() + `{{if not .HasParent}}
+` + exitCodes() + `{{end}}`)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.profile, "profile", "p", "", "which server and client: the name of a profile (REGRANT_PROFILE, else default)")
+	flags.StringVarP(&a.account, "as", "a", "", "which account: a name of your own, such as work (REGRANT_ACCOUNT, else default)")
+	flags.BoolVar(&a.json, "json", false, "write JSON, also for errors")
+	flags.BoolVar(&a.debug, "debug", false, "show what goes over the wire, without secrets")
+	root.AddCommand(a.login(), a.token(), a.status(), a.accounts(), a.logout())
+	a.complete(root)
+	return root
+}
+
+// flagError tells what is wrong with a flag, and never repeats what may be a secret.
+func flagError(c *cobra.Command, err error) error {
+	hint := c.CommandPath() + " --help"
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) && secretFlags[value.GetFlag().Name] {
+		return exit.Usagef(hint, "--%s takes no value: what is in the arguments can be seen by everybody on this machine, and stays in the history of the shell. It is asked for on the terminal", value.GetFlag().Name)
+	}
+	return exit.Usagef(hint, "%s", ui.Text(err.Error(), 300))
+}
+
+// secretFlags are the flags to which people may want to give a secret.
+var secretFlags = map[string]bool{"client-secret": true, "password": true}
+
+// atMost makes sure that there are no more arguments.
+func atMost(most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > most {
+			return exit.Usagef(c.CommandPath()+" --help", "%s does not know what to do with %q", c.Name(), ui.Name(args[most]))
+		}
+		return nil
+	}
+}
+
+// exitCodes is the table for help and manual.
+func exitCodes() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, c := range exit.Codes() {
+		fmt.Fprintf(&b, "  %3d  %s\n", c.Code, c.Meaning)
+	}
+	return b.String()
+}

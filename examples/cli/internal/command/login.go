@@ -1,0 +1,234 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/login"
+	"github.com/regrant/regrant/examples/cli/internal/profile"
+	"github.com/regrant/regrant/examples/cli/internal/session"
+	"github.com/regrant/regrant/examples/cli/internal/ui"
+)
+
+// A loginRun is what the flags of a login say.
+type loginRun struct {
+	app *app
+	cmd *cobra.Command
+
+	device, code, password bool
+	noBrowser, ifNeeded    bool
+	patience               time.Duration
+	secret                 bool // ask for the client secret
+	params                 []string
+	profile                profile.Profile // what the flags say of it
+}
+
+func (a *app) login() *cobra.Command {
+	l := &loginRun{app: a}
+	c := &cobra.Command{
+		Use:   "login [ISSUER]",
+		Short: "Log in, in the browser or by a code",
+		Long: `Log in to the authorization server ISSUER and keep the grant. The first login makes
+the profile: ISSUER and --client-id are needed. Later ones take what it says, and
+flags change it.
+
+How to log in:
+  (nothing)    in the browser on this machine
+  --device     by a code that is entered in a browser on any machine, as over SSH
+  --code       in any browser, carrying the URL it ends up with back by hand
+  --password   by name and password, for old servers that know nothing else`,
+		Example: `  regrant login https://login.example.com --client-id my-cli
+  regrant login --as work
+  regrant login --device
+  regrant login https://sso.example.com --client-id tool --profile work --store file
+  regrant login https://accounts.google.com --client-id ID --client-secret \
+      --scope openid --scope email --param access_type=offline --param prompt=consent`,
+		Args: atMost(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			l.cmd = c
+			return l.run(c.Context(), args)
+		},
+	}
+	f, p := c.Flags(), &l.profile
+	f.BoolVar(&l.device, "device", false, "log in by a code that is entered on any machine")
+	f.BoolVar(&l.code, "code", false, "log in in any browser, and carry the result over by hand")
+	f.BoolVar(&l.password, "password", false, "log in by name and password, which are asked for")
+	f.BoolVar(&l.noBrowser, "no-browser", false, "show the URL instead of opening it")
+	f.BoolVar(&l.ifNeeded, "if-needed", false, "do nothing if the account can be used")
+	f.DurationVar(&l.patience, "timeout", 5*time.Minute, "how long to wait for you")
+	f.StringVar(&p.ClientID, "client-id", "", "the client identifier that the server has given to this program")
+	f.StringSliceVar(&p.Scopes, "scope", nil, "a scope to ask for, again for each; none: openid and offline_access if the server has them")
+	f.StringArrayVar(&l.params, "param", nil, "NAME=VALUE to add to authorization requests, again for each")
+	f.StringVar(&p.Store, "store", "", "where the grant is kept: keyring (default), file or sqlite")
+	f.StringVar(&p.Path, "path", "", "the directory or the database of the store")
+	f.StringVar(&p.PassphraseFile, "passphrase-file", "", "a file with the passphrase of --store file or sqlite; none: it is asked for")
+	f.StringVar(&p.RedirectURL, "redirect-url", "", "the redirect URI, if the server insists on one")
+	f.BoolVar(&l.secret, "client-secret", false, "ask for the client secret, and keep it sealed with the grants")
+	f.StringVar(&p.ClientSecret.File, "client-secret-file", "", "a file with the client secret, which stays there")
+	f.StringVar(&p.ClientSecret.Env, "client-secret-env", "", "the name of a variable that has the client secret")
+	f.StringVar(&p.Endpoint.Authorization, "authorization-endpoint", "", "of a server without discovery")
+	f.StringVar(&p.Endpoint.Token, "token-endpoint", "", "of a server without discovery")
+	f.StringVar(&p.Endpoint.Device, "device-endpoint", "", "of a server without discovery")
+	f.StringVar(&p.Endpoint.Revocation, "revocation-endpoint", "", "of a server without discovery")
+	c.MarkFlagsMutuallyExclusive("device", "code", "password", "no-browser")
+	c.MarkFlagsMutuallyExclusive("client-secret", "client-secret-file", "client-secret-env")
+	_ = c.RegisterFlagCompletionFunc("store", cobra.FixedCompletions([]string{profile.Keyring, profile.File, profile.SQLite}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (l *loginRun) run(ctx context.Context, args []string) error {
+	a := l.app
+	p, changed, err := l.merge(args)
+	if err != nil {
+		return err
+	}
+	secret := ""
+	if l.secret {
+		if secret, err = a.ui.AskSecret(ctx, "Client secret of "+ui.Name(p.ClientID)+": "); err != nil {
+			if errors.Is(err, ui.ErrNoTerminal) {
+				err = exit.With(exit.Usage, "use --client-secret-file, or --client-secret-env", err)
+			}
+			return err
+		}
+	}
+	return a.inProfile(ctx, p, session.Options{Login: true, Secret: secret}, func(s *session.Session) error {
+		return l.enter(ctx, s, changed)
+	})
+}
+
+// enter logs in, and keeps what the next command needs.
+func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) error {
+	a := l.app
+	ctx, stop := context.WithTimeoutCause(ctx, l.patience, errPatience)
+	defer stop()
+	me := s.Client.Account(a.accountName())
+	enter := me.Login
+	if l.ifNeeded {
+		enter = me.Ensure
+	}
+	if err := enter(ctx, l.flow()); err != nil {
+		return l.failed(ctx, err)
+	}
+	if l.secret {
+		if err := s.KeepSecret(ctx); err != nil {
+			return fmt.Errorf("the login succeeded, but the client secret could not be kept: %w", err)
+		}
+	}
+	if changed {
+		dir, err := a.dir()
+		if err == nil {
+			err = dir.Save(s.Profile)
+		}
+		if err != nil {
+			return fmt.Errorf("the login succeeded, but the profile could not be saved: %w", err)
+		}
+	}
+	return l.welcome(ctx, s, me)
+}
+
+var errPatience = errors.New("nobody has finished the login in time")
+
+// merge returns the profile as the command line wants it, and whether that is new.
+func (l *loginRun) merge(args []string) (p profile.Profile, changed bool, err error) {
+	a := l.app
+	dir, err := a.dir()
+	if err != nil {
+		return p, false, exit.With(exit.Configuration, "", err)
+	}
+	fresh := l.profile
+	fresh.Name = a.profileName()
+	fresh.ClientSecret.Kept = l.secret
+	if len(args) == 1 {
+		fresh.Issuer = issuer(args[0])
+	}
+	if fresh.Params, err = parameters(l.params); err != nil {
+		return p, false, err
+	}
+	old, err := dir.Load(fresh.Name)
+	return login.Merge(old, fresh, err)
+}
+
+// issuer is what the user means by a host without a scheme.
+func issuer(text string) string {
+	if strings.Contains(text, "://") {
+		return text
+	}
+	return "https://" + text
+}
+
+func parameters(list []string) (map[string]string, error) {
+	var params map[string]string
+	for _, p := range list {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return nil, exit.Usagef("regrant login --help", "--param %q is not NAME=VALUE", ui.Name(p))
+		}
+		if params == nil {
+			params = map[string]string{}
+		}
+		params[name] = value
+	}
+	return params, nil
+}
+
+func (l *loginRun) flow() client.Flow {
+	u := l.app.ui
+	switch {
+	case l.device:
+		return login.Device(u)
+	case l.code:
+		return login.Code(u)
+	case l.password:
+		return login.Password(u)
+	}
+	return login.Browser(u, l.profile.RedirectURL, l.noBrowser)
+}
+
+// failed says what a person can do about a login that failed.
+func (l *loginRun) failed(ctx context.Context, err error) error {
+	code, hint := exit.Of(err)
+	if errors.Is(context.Cause(ctx), errPatience) {
+		return exit.With(exit.Refused, "--timeout gives more time than "+l.patience.String(), errPatience)
+	}
+	if errors.Is(err, login.ErrNoBrowser) {
+		return exit.With(exit.Failure, "regrant login --device, or --code, or --no-browser", err)
+	}
+	if hint == "" {
+		return err
+	}
+	return exit.With(code, hint, err)
+}
+
+// welcome says who is logged in now.
+func (l *loginRun) welcome(ctx context.Context, s *session.Session, me *client.Account) error {
+	status, err := me.Status(ctx)
+	if err != nil {
+		return err
+	}
+	who := login.Who(ctx, me)
+	if l.app.json {
+		return l.app.ui.Out.JSON(struct {
+			Profile string    `json:"profile"`
+			Account string    `json:"account"`
+			Issuer  string    `json:"issuer"`
+			User    string    `json:"user,omitempty"`
+			Scopes  []string  `json:"scopes"`
+			Expiry  time.Time `json:"expiry,omitzero"`
+			Store   string    `json:"store"`
+		}{s.Profile.Name, me.Name(), s.Profile.Issuer, who, status.Scopes, status.Expiry, s.Profile.Store})
+	}
+	if who != "" {
+		who = " as " + ui.Bold(who)
+	}
+	out := l.app.ui.Err
+	out.Printf("%s Logged in%s at %s\n", ui.Good("✓"), who, s.Profile.Issuer)
+	out.Printf("  account %s, kept in %s\n", ui.Bold(ui.Name(me.Name())), s.Where())
+	return nil
+}

@@ -1,0 +1,162 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/session"
+	"github.com/regrant/regrant/examples/cli/internal/ui"
+)
+
+// A state is what is known of an account.
+type state struct {
+	Profile       string    `json:"profile"`
+	Account       string    `json:"account"`
+	Issuer        string    `json:"issuer"`
+	State         string    `json:"state"`
+	Error         string    `json:"error,omitempty"`
+	Scopes        []string  `json:"scopes,omitempty"`
+	LoggedIn      time.Time `json:"logged_in,omitzero"`
+	Renewed       time.Time `json:"renewed,omitzero"`
+	Expiry        time.Time `json:"expiry,omitzero"`
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+	GrantExpiry   time.Time `json:"grant_expiry,omitzero"`
+	Generation    uint64    `json:"generation"`
+	Store         string    `json:"store"`
+}
+
+// The states.
+const (
+	stateFresh      = "fresh"          // the access token works
+	stateExpired    = "expired"        // the next use renews it
+	stateLogin      = "login required" // the refresh token is dead
+	stateUnreadable = "unreadable"
+)
+
+func (a *app) status() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show all accounts: what works, and for how long",
+		Args:  atMost(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			all, err := a.states(c.Context(), time.Now())
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return a.ui.Out.JSON(all)
+			case len(all) == 0:
+				a.nobody()
+				return nil
+			}
+			a.ui.Out.Printf("%s", a.table(all, time.Now()))
+			return nil
+		},
+	}
+}
+
+// states looks at all accounts. Nobody is asked but the stores.
+func (a *app) states(ctx context.Context, now time.Time) ([]state, error) {
+	profiles, err := a.profiles()
+	if err != nil {
+		return nil, err
+	}
+	all := []state{}
+	for _, p := range profiles {
+		err := a.inProfile(ctx, p, session.Options{}, func(s *session.Session) error {
+			for status, err := range s.Client.Accounts(ctx) {
+				if err != nil {
+					return err
+				}
+				all = append(all, stateOf(s, status, now))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func stateOf(s *session.Session, status client.Status, now time.Time) state {
+	x := state{
+		Profile: s.Profile.Name, Account: status.Account, Issuer: status.Issuer, State: stateFresh, Scopes: status.Scopes,
+		LoggedIn: status.LoggedIn, Renewed: status.Renewed, Expiry: status.Expiry,
+		RefreshExpiry: status.RefreshExpiry, GrantExpiry: status.GrantExpiry,
+		Generation: status.Generation, Store: s.Profile.Store,
+	}
+	switch {
+	case errors.Is(status.Err, client.ErrLoginRequired):
+		x.State, x.Error = stateLogin, message(status.Err)
+	case status.Err != nil:
+		x.State, x.Error = stateUnreadable, message(status.Err)
+	case !status.Expiry.IsZero() && !status.Expiry.After(now):
+		x.State = stateExpired
+	}
+	return x
+}
+
+// table shows accounts to people.
+func (a *app) table(all []state, now time.Time) string {
+	rows := make([][]string, len(all))
+	for i, x := range all {
+		rows[i] = []string{
+			x.Profile, ui.Bold(ui.Name(x.Account)), a.word(x), a.lifetime(x, now),
+			deadline(x, now), strconv.FormatUint(x.Generation, 10), x.Store,
+		}
+	}
+	return a.ui.Out.Table([]string{"PROFILE", "ACCOUNT", "STATE", "ACCESS TOKEN", "LOGIN AGAIN", "RENEWED", "STORE"}, rows)
+}
+
+// word is the state, in a colour.
+func (a *app) word(x state) string {
+	switch x.State {
+	case stateFresh:
+		return ui.Good(x.State)
+	case stateExpired:
+		return ui.Warn(x.State)
+	}
+	return ui.Bad(x.State)
+}
+
+// lifetime is a bar that shrinks as the access token ends.
+func (a *app) lifetime(x state, now time.Time) string {
+	const columns = 10
+	switch {
+	case x.State == stateLogin, x.State == stateUnreadable:
+		return ""
+	case x.Expiry.IsZero():
+		return "no end"
+	case x.State == stateExpired:
+		return "renewed at the next use"
+	}
+	left := x.Expiry.Sub(now)
+	text := ui.Span(left)
+	if !a.ui.Out.Terminal() {
+		return text
+	}
+	return a.ui.Bar(float64(left)/float64(x.Expiry.Sub(x.Renewed)), columns) + " " + text
+}
+
+// deadline is when the user has to log in again, as far as the server has said.
+func deadline(x state, now time.Time) string {
+	end := x.GrantExpiry
+	if !x.RefreshExpiry.IsZero() && (end.IsZero() || x.RefreshExpiry.Before(end)) {
+		end = x.RefreshExpiry
+	}
+	switch {
+	case x.State == stateLogin:
+		return "now"
+	case end.IsZero():
+		return ""
+	case !end.After(now):
+		return "now"
+	}
+	return "in " + ui.Span(end.Sub(now))
+}
