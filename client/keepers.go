@@ -10,8 +10,8 @@ import (
 
 // keepers finds the keeper of an account. There is one per account at most, and
 // only while somebody uses it: an Account holds it, its work holds it, and a
-// timer holds it until its access token ends, so that a web backend that makes
-// an Account per request does not load the grant for each.
+// timer holds it until its access token and its back-off end, so that a web
+// backend that makes an Account per request does not load the grant for each.
 type keepers struct {
 	mu   sync.Mutex
 	byID map[string]weak.Pointer[keeper]
@@ -98,15 +98,20 @@ func (k *keeper) schedule() {
 		k.timer = nil
 	}
 	s, now := k.current.Load(), time.Now()
-	if s == nil || k.client.isClosing() {
+	if k.client.isClosing() {
 		return
 	}
-	hold := maxHold
-	if s.end.wall != 0 {
-		hold = min(hold, s.end.mono.Sub(now))
-	}
-	if k.client.cfg.Background && s.renew.wall != 0 && !k.failed.final {
-		hold = min(max(s.renew.mono.Sub(now), k.failed.until.Sub(now)), s.end.mono.Sub(now))
+	hold := k.failed.until.Sub(now) // forgotten earlier, it would ask a failing server again at once
+	if s != nil {
+		left := maxHold
+		if s.end.wall != 0 {
+			left = min(left, s.end.mono.Sub(now))
+		}
+		due := max(s.renew.mono.Sub(now), hold)
+		hold = max(hold, left)
+		if k.client.cfg.Background && s.renew.wall != 0 && !k.failed.final && s.end.mono.Sub(now) > due {
+			hold = due
+		}
 	}
 	if hold > 0 {
 		k.timer = time.AfterFunc(hold, k.wake)
