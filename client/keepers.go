@@ -101,13 +101,17 @@ func (k *keeper) schedule() {
 	if k.client.isClosing() {
 		return
 	}
-	hold := k.failed.until.Sub(now) // forgotten earlier, it would ask a failing server again at once
+	backOff := k.failed.until.Sub(now)
+	hold := backOff
+	if backOff > 0 {
+		hold += maxBackOff // forgotten earlier, it would begin again with a short one
+	}
 	if s != nil {
 		left := maxHold
 		if s.end.wall != 0 {
 			left = min(left, s.end.mono.Sub(now))
 		}
-		due := max(s.renew.mono.Sub(now), hold)
+		due := max(s.renew.mono.Sub(now), backOff)
 		hold = max(hold, left)
 		if k.client.cfg.Background && s.renew.wall != 0 && !k.failed.final && s.end.mono.Sub(now) > due {
 			hold = due
