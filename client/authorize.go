@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -58,13 +57,14 @@ func (l *login) authorize(s *server, redirectURI string, ask AuthRequest) (*auth
 	params.Set("code_challenge", oauth2.S256ChallengeFromVerifier(a.verifier))
 	params.Set("code_challenge_method", "S256")
 	if len(a.requested) > 0 {
-		params.Set("scope", strings.Join(a.requested, " "))
+		params.Set("scope", l.client.joinScopes(a.requested))
 	}
 	if slices.Contains(a.requested, "openid") {
 		params.Set("nonce", a.nonce)
 	} else {
 		a.nonce = ""
 	}
+	addMissing(params, l.client.profile.Params)
 	// Without a consent screen a server may ignore offline_access (OpenID
 	// Connect Core section 11).
 	if slices.Contains(a.requested, "offline_access") && !params.Has("prompt") {
@@ -81,6 +81,15 @@ func (l *login) authorize(s *server, redirectURI string, ask AuthRequest) (*auth
 	u.RawQuery = query.Encode()
 	a.url = u.String()
 	return a, nil
+}
+
+// addMissing adds the parameters of more that params does not have.
+func addMissing(params, more url.Values) {
+	for name, values := range more {
+		if !params.Has(name) {
+			params[name] = slices.Clone(values)
+		}
+	}
 }
 
 // matches tells whether a response belongs to this request. Anything else is

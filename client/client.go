@@ -9,7 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/regrant/regrant/client/provider"
 	single "github.com/regrant/regrant/internal/flight"
+	"github.com/regrant/regrant/internal/tokenendpoint"
 	"github.com/regrant/regrant/tokenstore"
 )
 
@@ -19,6 +21,8 @@ import (
 // processes do.
 type Client struct {
 	cfg     Config
+	profile *provider.Profile // what is known about the server
+	dialect tokenendpoint.Dialect
 	keepers keepers
 	events  events
 
@@ -39,14 +43,15 @@ type Client struct {
 // does no I/O and starts no goroutine: a wrong issuer or a store that is down
 // shows at the first use, or with Discover.
 func New(cfg Config) (*Client, error) {
+	profile := cfg.complete()
 	if err := cfg.problems(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg.clone(), closing: make(chan struct{})}
+	c := &Client{cfg: cfg.clone(), profile: profile, dialect: dialectOf(profile), closing: make(chan struct{})}
 	c.life, c.kill = context.WithCancel(context.Background())
 	c.events.deliver = cfg.OnEvent
 	if cfg.explicit() {
-		c.discovered.Store(explicitServer(&c.cfg))
+		c.discovered.Store(explicitServer(&c.cfg, profile))
 	}
 	return c, nil
 }

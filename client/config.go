@@ -26,8 +26,17 @@ type Config struct {
 	// Issuer is the issuer identifier of the authorization server (RFC 8414
 	// section 2, OpenID Connect Discovery 1.0), exactly as its metadata spells
 	// it. It is part of the name under which a grant is kept, so a grant is
-	// never sent to another server. Required; https, or http on loopback.
+	// never sent to another server. Required, unless Provider has but one; https, or
+	// http on loopback.
 	Issuer string
+
+	// Provider names a profile of package client/provider, such as "github". "": that
+	// of Issuer, if it is a known one; "none": no profile, whatever Issuer is. The
+	// profile gives what is not given here: the issuer, the endpoints of a server
+	// without discovery, the parameters and scopes that a refresh token needs. It says
+	// how answers are read, how often a request whose answer was lost is repeated, how
+	// long an unused grant lives, and what an error advises.
+	Provider string
 
 	// ClientID is the client identifier (RFC 6749 section 2.2). Required.
 	ClientID string
@@ -48,12 +57,13 @@ type Config struct {
 	// and offline_access, each unless the server's metadata lists scopes
 	// without it; none with Endpoint. A list that is given is asked for as it
 	// is: add offline_access yourself where the server wants it for a refresh
-	// token.
+	// token. Either way the scopes are added that a profile names (see Provider).
 	Scopes []string
 
 	// Params are added to every authorization request: access_type,
 	// token_access_type, audience, prompt. What the flow itself sets (state,
-	// redirect_uri and so on) cannot be given here; New refuses it.
+	// redirect_uri and so on) cannot be given here; New refuses it. They go before
+	// those of a profile (see Provider).
 	Params url.Values
 
 	// RedirectURL is where the server sends the user's browser after a login on
@@ -61,8 +71,9 @@ type Config struct {
 	RedirectURL string
 
 	// Endpoint names the endpoints of a server without discovery. Zero: they are
-	// discovered from Issuer at the first use. AuthStyle says how Secret is
-	// sent: zero means in the body; there is no probing. Without discovery
+	// those of the profile (see Provider), or discovered from Issuer at the first
+	// use. AuthStyle says how Secret is sent: zero means as the profile says, or in
+	// the body; there is no probing. Without discovery
 	// there are no keys to verify ID tokens with, so Claims has nothing to tell.
 	Endpoint oauth2.Endpoint
 
@@ -106,6 +117,9 @@ func (c *Config) problems() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("client: "+format, args...)) }
 
+	if err := c.providerProblem(); err != nil {
+		bad("%w", err)
+	}
 	if c.Issuer == "" {
 		bad("Config.Issuer is empty: give the issuer identifier of your authorization server (https://…)")
 	} else if u, err := secureurl.Parse(c.Issuer); err != nil {

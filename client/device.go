@@ -104,7 +104,7 @@ func (p *polling) begin(ctx context.Context, ask AuthRequest) (*oauth2.DeviceAut
 		return nil, err
 	}
 	if len(p.requested) > 0 {
-		form.Set("scope", join(p.requested))
+		form.Set("scope", p.login.client.joinScopes(p.requested))
 	}
 	c := p.login.client
 	header, err := c.authenticate(ctx, p.server, endpoint, form)
@@ -114,7 +114,7 @@ func (p *polling) begin(ctx context.Context, ask AuthRequest) (*oauth2.DeviceAut
 	ctx, cancel := context.WithTimeout(ctx, c.exchangeTimeout())
 	defer cancel()
 	started := time.Now()
-	answer, err := tokenendpoint.Device(ctx, c.base(), endpoint, form, header)
+	answer, err := c.dialect.Device(ctx, c.base(), endpoint, form, header)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/regrant/regrant/client/provider"
 	"github.com/regrant/regrant/internal/printable"
 	"github.com/regrant/regrant/internal/secureurl"
 	"github.com/regrant/regrant/internal/tokenendpoint"
@@ -25,6 +26,7 @@ type server struct {
 	issuer           string
 	authURL          string
 	tokenURL         string
+	refreshURL       string // where refreshes go; mostly the same
 	deviceURL        string
 	revocationURL    string
 	endSessionURL    string
@@ -92,12 +94,13 @@ func (c *Client) rediscover(s *server) {
 }
 
 // explicitServer is the server of a Config that names the endpoints itself.
-func explicitServer(cfg *Config) *server {
+func explicitServer(cfg *Config, p *provider.Profile) *server {
 	e := cfg.Endpoint
 	s := &server{
 		issuer:        cfg.Issuer,
 		authURL:       e.AuthURL,
 		tokenURL:      e.TokenURL,
+		refreshURL:    e.TokenURL,
 		deviceURL:     e.DeviceAuthURL,
 		revocationURL: cfg.RevocationURL,
 		authMethods:   []string{methodPost},
@@ -105,6 +108,9 @@ func explicitServer(cfg *Config) *server {
 	}
 	if e.AuthStyle == oauth2.AuthStyleInHeader {
 		s.authMethods = []string{methodBasic}
+	}
+	if p.RefreshURL != "" && e.TokenURL == p.TokenURL {
+		s.refreshURL = p.RefreshURL
 	}
 	return s
 }
@@ -146,6 +152,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*server, error) {
 		issuer:           issuer,
 		authURL:          m.AuthURL,
 		tokenURL:         m.TokenURL,
+		refreshURL:       m.TokenURL,
 		deviceURL:        m.DeviceURL,
 		revocationURL:    m.RevocationURL,
 		endSessionURL:    m.EndSessionURL,

@@ -59,13 +59,14 @@ type obtained struct {
 	grant     string           // "": a new one
 }
 
-// scopes are what to ask for: what is configured, what the flow adds, and what
-// an earlier login of this account asked for.
+// scopes are what to ask for: what is configured, what a refresh token needs, what
+// the flow adds, and what an earlier login of this account asked for.
 func (l *login) scopes(s *server, ask AuthRequest) []string {
 	scopes := l.client.cfg.Scopes
 	if scopes == nil {
 		scopes = s.defaultScopes()
 	}
+	scopes = union(scopes, l.client.profile.Scopes)
 	if len(ask.Scopes) > 0 && l.before != nil {
 		scopes = union(scopes, l.before.Requested)
 	}
@@ -86,7 +87,7 @@ func (l *login) params(ask AuthRequest) (url.Values, error) {
 // is never repeated: a code may be used once (RFC 6749 section 4.1.2).
 func (l *login) exchange(ctx context.Context, s *server, form url.Values, requested []string, nonce string) (*obtained, error) {
 	started := time.Now()
-	answer, err := l.client.post(ctx, s, form)
+	answer, err := l.client.post(ctx, s, s.tokenURL, form)
 	if err != nil {
 		return nil, err
 	}
@@ -163,18 +164,21 @@ func (f FlowFunc) obtain(ctx context.Context, l *login) (*obtained, error) {
 // bringing it again is recognised.
 func importedGrant(refreshToken string) string {
 	sum := sha256.Sum256([]byte(refreshToken))
-	return "i:" + hex.EncodeToString(sum[:])
+	return importedPrefix + hex.EncodeToString(sum[:])
 }
 
-// post sends an authenticated request to the token endpoint.
-func (c *Client) post(ctx context.Context, s *server, form url.Values) (*tokenendpoint.Answer, error) {
-	header, err := c.authenticate(ctx, s, s.tokenURL, form)
+const importedPrefix = "i:"
+
+// post sends an authenticated request to a token endpoint.
+func (c *Client) post(ctx context.Context, s *server, endpoint string, form url.Values) (*tokenendpoint.Answer, error) {
+	addMissing(form, c.profile.TokenParams)
+	header, err := c.authenticate(ctx, s, endpoint, form)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.exchangeTimeout())
 	defer cancel()
-	return tokenendpoint.Post(ctx, c.base(), s.tokenURL, form, header)
+	return c.dialect.Post(ctx, c.base(), endpoint, form, header)
 }
 
 func (c *Client) authenticate(ctx context.Context, s *server, endpoint string, form url.Values) (http.Header, error) {

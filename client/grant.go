@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"maps"
@@ -87,3 +88,8 @@ func scopeList(scope string) []string {
 }
 
 func join(scopes []string) string { return strings.Join(scopes, " ") }
+
+// joinScopes is how the server wants a scope parameter.
+func (c *Client) joinScopes(scopes []string) string {
+	return strings.Join(scopes, cmp.Or(c.profile.Answer.ScopeSeparator, " "))
+}

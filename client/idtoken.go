@@ -337,6 +337,7 @@ const badIDToken = "invalid_id_token"
 // here: the answer may hold the only live refresh token, and is saved first.
 func (f *flight) receive(ctx context.Context, s *server, rec *record.Record, n uint64, a *tokenendpoint.Answer, started time.Time) (*record.Record, error) {
 	next := renewed(rec, n, a, started)
+	f.keeper.client.limit(next)
 	if a.IDToken == "" || s.ids == nil {
 		return next, nil
 	}

@@ -26,8 +26,8 @@ const (
 // KeepAlive renews the grants that would end because nobody uses them. It walks
 // the store, which must be a tokenstore.Lister, and renews each grant that was not
 // renewed for maxIdle, or whose refresh token has lived through half of what the
-// server gave it (refresh_token_expires_in, refresh_expires_in). A maxIdle of zero
-// leaves it to what the server said. Run it as often as once in half of the
+// server gave it (refresh_token_expires_in, refresh_expires_in), or of what is known of the
+// provider (Config.Provider). A maxIdle of zero leaves it to that. Run it as often as once in half of the
 // shortest idle lifetime: every night, say.
 //
 // It may run on every machine at once: a grant that another one renews is not
@@ -106,7 +106,7 @@ func (w *walk) visit(ctx context.Context, key tokenstore.Key) error {
 	case err != nil: // what cannot be read may be another program's
 		w.count(&Error{Op: "load", Key: key, Temporary: !errors.Is(err, tokenstore.ErrUnreadable), Err: err})
 		return w.hopeless()
-	case !due(rec, w.maxIdle, time.Now()):
+	case !due(rec, w.maxIdle, c.idle(rec), time.Now()):
 		return nil
 	}
 	if err := w.wait(ctx); err != nil {
@@ -120,13 +120,14 @@ func (w *walk) visit(ctx context.Context, key tokenstore.Key) error {
 	return w.hopeless()
 }
 
-// due tells whether nobody has used a grant for too long.
-func due(rec *record.Record, maxIdle time.Duration, now time.Time) bool {
+// due tells whether nobody has used a grant for too long, whose refresh token lives
+// for life if nobody does; 0: not known.
+func due(rec *record.Record, maxIdle, life time.Duration, now time.Time) bool {
 	if rec == nil || rec.RefreshToken == "" || rec.Refused != nil {
 		return false
 	}
 	idle := now.Sub(rec.Renewed)
-	return maxIdle > 0 && idle >= maxIdle || !rec.RefreshExpiry.IsZero() && idle >= rec.RefreshExpiry.Sub(rec.Renewed)/2
+	return maxIdle > 0 && idle >= maxIdle || life > 0 && idle >= life/2
 }
 
 // wait keeps the pace, and waits for a place.

@@ -180,7 +180,7 @@ func (f *flight) hopeless(rec *record.Record) error {
 // spend sends the refresh token, under the claim.
 func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Record) (*record.Record, error) {
 	k := f.keeper
-	proved := false
+	proved, begun := false, time.Now()
 	for try := 0; ; {
 		if err := c.ensure(ctx); errors.Is(err, errConflict) {
 			return nil, err
@@ -203,10 +203,8 @@ func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Rec
 		}
 		lost := e.Outcome == tokenendpoint.Lost
 		switch {
-		case lost && try == 0 && !k.client.isClosing():
-			// Inside a server's grace period the same token works once more, and
-			// without one nothing more can be lost. Not at once: the first
-			// request may still be under way.
+		case lost && k.client.repeats(try, begun) && !k.client.isClosing():
+			// Not at once: the first request may still be under way.
 			try++
 			c.rec.Unanswered = cmp.Or(c.rec.Unanswered, c.rec.Intent)
 			if err := sleep(ctx, nil, settleTime); err != nil {
@@ -220,11 +218,11 @@ func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Rec
 			k.lost = lostAnswer{c.rec.Intent.ID, time.Now()}
 			k.mu.Unlock()
 			return nil, k.exchangeError(err)
-		case e.Outcome == tokenendpoint.Refused && e.Code == "invalid_grant" && fresh && !proved:
+		case e.Dead && fresh && !proved:
 			proved = true // an assertion or a proof of possession may be what was refused
 			continue
-		case e.Outcome == tokenendpoint.Refused && e.Code == "invalid_grant":
-			return f.refuse(ctx, c.rec, &record.Refused{Code: e.Code, Text: e.Error(), When: time.Now().UTC().Round(0)})
+		case e.Dead:
+			return f.refuse(ctx, c.rec, &record.Refused{Code: e.Code, Text: k.client.ended(e), When: time.Now().UTC().Round(0)})
 		}
 		k.release(ctx, c)
 		if e.Outcome == tokenendpoint.Refused && !configurationCode(e.Code) {
@@ -271,7 +269,7 @@ func (f *flight) accept(ctx context.Context, s *server, c *claim, rec *record.Re
 func (c *Client) renewal(ctx context.Context, s *server, rec *record.Record) (a *tokenendpoint.Answer, fresh bool, err error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {rec.RefreshToken}}
 	c.addResource(form)
-	a, err = c.post(ctx, s, form)
+	a, err = c.post(ctx, s, s.refreshURL, form)
 	return a, form.Has("client_assertion"), err
 }
 

@@ -50,9 +50,11 @@ func (a *Account) Login(ctx context.Context, flow Flow) error {
 // conclude keeps what a login has obtained.
 func (a *Account) conclude(ctx context.Context, o *obtained) error {
 	if o.lacksRefreshToken() {
-		return a.loginError(ctx, noRefreshToken(o))
+		return a.loginError(ctx, a.client.noRefreshToken(o))
 	}
-	err := a.keep(ctx, newGrant(o))
+	rec := newGrant(o)
+	a.client.limit(rec)
+	err := a.keep(ctx, rec)
 	if errors.Is(err, ErrClosed) && o.grant == "" {
 		// Nobody will ever know this grant; what was imported is the program's own.
 		a.client.revokeQuietly(ctx, nil, o.answer.RefreshToken)
@@ -67,14 +69,18 @@ func (o *obtained) lacksRefreshToken() bool {
 }
 
 // noRefreshToken explains what to do about the most common surprise of OAuth.
-func noRefreshToken(o *obtained) error {
+func (c *Client) noRefreshToken(o *obtained) error {
 	asked := "no scopes"
 	if len(o.requested) > 0 {
 		asked = fmt.Sprintf("the scopes %q", join(o.requested))
 	}
+	advice := "Most servers want offline_access in Config.Scopes; Google wants Config.Params access_type=offline and prompt=consent, " +
+		"Dropbox token_access_type=offline; and the registration of the client must allow the refresh_token grant"
+	if c.profile.Advice != "" {
+		advice = c.profile.Advice
+	}
 	return fmt.Errorf("the server gave an access token that expires, but no refresh token, so the user would have to log in again and again. "+
-		"The program asked for %s. Most servers want offline_access in Config.Scopes; Google wants Config.Params access_type=offline and prompt=consent, "+
-		"Dropbox token_access_type=offline; and the registration of the client must allow the refresh_token grant", asked)
+		"The program asked for %s. %s", asked, advice)
 }
 
 func (a *Account) loginError(ctx context.Context, err error) error {

@@ -154,7 +154,7 @@ func (c *Client) revoke(ctx context.Context, s *server, token, hint string) erro
 		if err != nil {
 			return err
 		}
-		err = tokenendpoint.Revoke(ctx, c.base(), s.revocationURL, form, header)
+		err = c.dialect.Revoke(ctx, c.base(), s.revocationURL, form, header)
 		var e *tokenendpoint.Error
 		if err == nil || !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable {
 			return err

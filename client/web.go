@@ -160,7 +160,7 @@ func (a *Account) finishLogin(ctx context.Context, w http.ResponseWriter, r *htt
 			return a, nil
 		}
 		if !p.Consent {
-			return nil, fmt.Errorf("%w: %w", ErrConsentRequired, noRefreshToken(o))
+			return nil, fmt.Errorf("%w: %w", ErrConsentRequired, c.noRefreshToken(o))
 		}
 	}
 	return a, a.conclude(ctx, o)

@@ -88,7 +88,7 @@ var rules = []rule{
 		text:    "case !r.Same(rec) || k.newer(rec) != nil || r.RefreshToken != rec.RefreshToken:",
 		instead: "case r.Grant == \"\":"},
 	{seed: 120, name: "H19 other refusals than invalid_grant stay local", file: "client/keeper.go",
-		text:    "case e.Outcome == tokenendpoint.Refused && e.Code == \"invalid_grant\":",
+		text:    "case e.Dead:",
 		instead: "case e.Outcome == tokenendpoint.Refused:"},
 	{seed: 81, name: "H20 a dead holder's request is given time to arrive", file: "client/lease.go",
 		text:    "return i.Locked && now.Sub(l.since) >= settleTime",

@@ -22,7 +22,7 @@ const (
 // parse returns what becomes of a 200 with this body.
 func parse(t testing.TB, contentType, body string) (*tokenendpoint.Answer, error) {
 	form, header := request()
-	return tokenendpoint.Post(t.Context(), canned(http.StatusOK, contentType, body), endpoint, form, header)
+	return rfc6749.Post(t.Context(), canned(http.StatusOK, contentType, body), endpoint, form, header)
 }
 
 func TestAnAnswerIsReadAsServersWriteIt(t *testing.T) {

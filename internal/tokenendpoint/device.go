@@ -23,13 +23,16 @@ type DeviceAnswer struct {
 // Device posts form to a device authorization endpoint (RFC 8628 section 3.1).
 // If err is nil, the answer has everything that is required but expires_in.
 // Otherwise err is an *Error.
-func Device(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (*DeviceAnswer, error) {
-	status, head, body, err := Send(ctx, base, endpoint, form, header)
+func (d Dialect) Device(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (*DeviceAnswer, error) {
+	status, head, body, err := d.send(ctx, base, endpoint, form, header)
 	if err != nil {
 		return nil, err
 	}
 	e := &Error{Status: status, RetryAfter: RetryAfter(head, time.Now()), secrets: secretsOf(form, header)}
 	m, err := parseMembers(head.Get("Content-Type"), body)
+	if err == nil {
+		d.translate(m)
+	}
 	switch {
 	case err != nil || status/100 != 2:
 		return nil, e.without(m, body, err)

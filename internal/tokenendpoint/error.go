@@ -35,6 +35,7 @@ type Error struct {
 	Outcome     Outcome
 	Status      int           // HTTP status; 0 without an answer
 	Code        string        // error (RFC 6749 section 5.2); "" for a refusal without one
+	Dead        bool          // the code says that the grant is over: invalid_grant, or the server's word for it
 	Description string        // error_description, suberror and claims, safe to print
 	Redirect    bool          // the server sent us elsewhere
 	RetryAfter  time.Duration // 0: the server did not say

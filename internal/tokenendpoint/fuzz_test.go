@@ -58,7 +58,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 
-		a, err := tokenendpoint.Post(t.Context(), base, endpoint, form, header)
+		a, err := rfc6749.Post(t.Context(), base, endpoint, form, header)
 		switch {
 		case err != nil:
 			check(err)
@@ -70,12 +70,12 @@ func FuzzAnswer(f *testing.F) {
 		case json.Valid([]byte(body)):
 			checkMembers(t, a, body)
 		}
-		if d, err := tokenendpoint.Device(t.Context(), base, endpoint, form, header); err != nil {
+		if d, err := rfc6749.Device(t.Context(), base, endpoint, form, header); err != nil {
 			check(err)
 		} else if d.DeviceCode == "" || d.UserCode == "" || d.VerificationURI == "" || d.Interval < 0 || d.Lifetime < 0 || d.Lifetime > longest {
 			t.Errorf("a device answer is %+v", d)
 		}
-		if err := tokenendpoint.Revoke(t.Context(), base, endpoint, form, header); err != nil {
+		if err := rfc6749.Revoke(t.Context(), base, endpoint, form, header); err != nil {
 			check(err)
 		} else if status/100 != 2 {
 			t.Errorf("status %d revokes", status)

@@ -21,6 +21,9 @@ const (
 	tokens       = `{"access_token":"at-1","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-2"}`
 )
 
+// rfc6749 is the Dialect of RFC 6749.
+var rfc6749 = tokenendpoint.Dialect{}
+
 func request() (url.Values, http.Header) {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(clientSecret))
@@ -32,7 +35,7 @@ func post(t *testing.T, endpoint string) (*tokenendpoint.Answer, error) {
 	form, header := request()
 	base := &http.Transport{}
 	t.Cleanup(base.CloseIdleConnections)
-	return tokenendpoint.Post(t.Context(), base, endpoint, form, header)
+	return rfc6749.Post(t.Context(), base, endpoint, form, header)
 }
 
 // failure returns the *Error that err must be.
@@ -235,7 +238,7 @@ func TestARevocationCountsByItsStatus(t *testing.T) {
 			form, header := request()
 			base := &http.Transport{}
 			t.Cleanup(base.CloseIdleConnections)
-			err := tokenendpoint.Revoke(t.Context(), base, answering(t, c.status, c.header, c.body), form, header)
+			err := rfc6749.Revoke(t.Context(), base, answering(t, c.status, c.header, c.body), form, header)
 			if c.outcome == 0 {
 				if err != nil {
 					t.Errorf("error is %v, want success", err)
@@ -253,7 +256,7 @@ func TestARevocationThatIsPutOffSaysUntilWhen(t *testing.T) {
 	form, header := request()
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
-	err := tokenendpoint.Revoke(t.Context(), base, answering(t, 503, "Retry-After: 2", ""), form, header)
+	err := rfc6749.Revoke(t.Context(), base, answering(t, 503, "Retry-After: 2", ""), form, header)
 	if d := failure(t, err).RetryAfter; d != 2*time.Second {
 		t.Errorf("RetryAfter is %v, want 2s", d)
 	}

@@ -30,8 +30,8 @@ const maxBody = 1 << 20
 // If err is nil, the answer is complete and usable. Otherwise err is an *Error;
 // an answer that comes with it holds a refresh token that the server issued all
 // the same, which must not be lost.
-func Post(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (*Answer, error) {
-	status, head, body, err := Send(ctx, base, endpoint, form, header)
+func (d Dialect) Post(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (*Answer, error) {
+	status, head, body, err := d.send(ctx, base, endpoint, form, header)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,10 @@ func Post(ctx context.Context, base http.RoundTripper, endpoint string, form url
 	if err != nil {
 		return nil, e.without(m, body, err)
 	}
+	d.translate(m)
 	answer := m.answer()
+	d.adjust(answer)
+	defer func() { e.Dead = e.Outcome == Refused && d.dead(e.Code) }()
 	switch {
 	case status/100 == 2 && !m.present("error"):
 		if err := answer.check(); err != nil {
@@ -63,11 +66,12 @@ func (a *Answer) onlyRefresh() *Answer {
 	return &Answer{RefreshToken: a.RefreshToken, RefreshLifetime: a.RefreshLifetime}
 }
 
-// Send posts form and returns the bare answer. Any error is an *Error; if it
+// send posts form and returns the bare answer. Any error is an *Error; if it
 // has a Status, only the body is missing.
-func Send(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (status int, head http.Header, body []byte, err error) {
+func (d Dialect) send(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) (status int, head http.Header, body []byte, err error) {
 	var wire trace
-	req, err := http.NewRequestWithContext(wire.attach(ctx), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	content, contentType := d.encode(form)
+	req, err := http.NewRequestWithContext(wire.attach(ctx), http.MethodPost, endpoint, strings.NewReader(content))
 	if err != nil {
 		return 0, nil, nil, &Error{Outcome: NotSent, Err: errors.New("the endpoint is not a URL")}
 	}
@@ -76,7 +80,7 @@ func Send(ctx context.Context, base http.RoundTripper, endpoint string, form url
 	// stream with PROTOCOL_ERROR (golang/go#42777).
 	req.GetBody = nil
 	maps.Copy(req.Header, header)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Accept", "application/json") // GitHub answers in the format that is asked for
 	req.Header.Set("Cache-Control", "no-store")  // a cache below us must not answer for the server
 

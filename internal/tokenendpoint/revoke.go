@@ -11,8 +11,8 @@ import (
 // Revoke posts form to a revocation endpoint (RFC 7009). A status of success is
 // all that counts: the body says nothing, and a token that the server does not
 // know is revoked as well (section 2.2).
-func Revoke(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) error {
-	status, head, body, err := Send(ctx, base, endpoint, form, header)
+func (d Dialect) Revoke(ctx context.Context, base http.RoundTripper, endpoint string, form url.Values, header http.Header) error {
+	status, head, body, err := d.send(ctx, base, endpoint, form, header)
 	if cut, ok := errors.AsType[*Error](err); ok {
 		status = cut.Status
 	}

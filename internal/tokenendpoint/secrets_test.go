@@ -13,8 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/regrant/regrant/internal/tokenendpoint"
 )
 
 // secrets are what the request of these tests holds that nobody may see, in the
@@ -89,7 +87,7 @@ func TestFieldCase_golang_oauth2_internal_token_go_AServerThatEchoesTheRequestPu
 		} {
 			for _, status := range []int{200, 400, 429, 500} {
 				t.Run(fmt.Sprint(name, " in ", where, " ", status), func(t *testing.T) {
-					_, err := tokenendpoint.Post(t.Context(), canned(status, "application/json", body), "https://as.example.com", form, header)
+					_, err := rfc6749.Post(t.Context(), canned(status, "application/json", body), "https://as.example.com", form, header)
 					checkText(t, err)
 					if where == "error_description" && !strings.Contains(err.Error(), "repeats a credential") {
 						t.Errorf("the echo was not noticed: %v", err)
@@ -111,7 +109,7 @@ func TestAPasswordIsNoticedWhateverStandsForItsSpaces(t *testing.T) {
 	} {
 		form := url.Values{"grant_type": {"password"}, "password": {password}}
 		for _, echo := range echoes {
-			_, err := tokenendpoint.Post(t.Context(), canned(400, "", `{"error":"invalid_grant","error_description":"wrong: `+echo+`"}`), "https://as.example.com", form, nil)
+			_, err := rfc6749.Post(t.Context(), canned(400, "", `{"error":"invalid_grant","error_description":"wrong: `+echo+`"}`), "https://as.example.com", form, nil)
 			if !strings.Contains(err.Error(), "repeats a credential") {
 				t.Errorf("the error repeats %q: %v", echo, err)
 			}
@@ -121,7 +119,7 @@ func TestAPasswordIsNoticedWhateverStandsForItsSpaces(t *testing.T) {
 
 func TestWhatTheServerSaysIsToldIfItIsHarmless(t *testing.T) {
 	form, header := request()
-	_, err := tokenendpoint.Post(t.Context(), canned(400, "application/json",
+	_, err := rfc6749.Post(t.Context(), canned(400, "application/json",
 		`{"error":"invalid_grant","error_description":"AADSTS50076: use multi-factor\r\nauthentication","suberror":"basic_action",`+
 			`"claims":"{\"access_token\":{\"capolids\":{\"essential\":true}}}"}`),
 		"https://as.example.com", form, header)
@@ -136,7 +134,7 @@ func TestWhatTheServerSaysIsToldIfItIsHarmless(t *testing.T) {
 func TestACodeStaysWhatItIsWhateverTheSecret(t *testing.T) {
 	for _, secret := range []string{"a", "client", "invalid_client_secret", "invalid_grant"} {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {secret}, "client_secret": {secret}}
-		_, err := tokenendpoint.Post(t.Context(), canned(400, "", `{"error":"invalid_client"}`), "https://as.example.com", form, nil)
+		_, err := rfc6749.Post(t.Context(), canned(400, "", `{"error":"invalid_client"}`), "https://as.example.com", form, nil)
 		if e := failure(t, err); e.Code != "invalid_client" {
 			t.Errorf("with the secret %q the code is %q", secret, e.Code)
 		}
@@ -186,7 +184,7 @@ func TestAnAnswerThatIsNotHTTPPutsNothingIntoTheError(t *testing.T) {
 		"the form as the content type": "HTTP/1.1 200 OK\r\nContent-Type: " + refreshToken + "\r\nContent-Length: 0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := tokenendpoint.Post(t.Context(), wire(answer), "http://as.example.com", form, header)
+			_, err := rfc6749.Post(t.Context(), wire(answer), "http://as.example.com", form, header)
 			checkText(t, err)
 		})
 	}
@@ -235,7 +233,7 @@ func FuzzEcho(f *testing.F) {
 			base = wire(echo)
 		}
 		form, header := request()
-		_, err := tokenendpoint.Post(t.Context(), base, "http://as.example.com", form, header)
+		_, err := rfc6749.Post(t.Context(), base, "http://as.example.com", form, header)
 		if err == nil {
 			return
 		}

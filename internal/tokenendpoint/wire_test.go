@@ -54,7 +54,7 @@ func receive(conn *bufio.Reader) error {
 func send(t *testing.T, base http.RoundTripper, endpoint string) error {
 	t.Helper()
 	form, header := request()
-	a, err := tokenendpoint.Post(t.Context(), base, endpoint, form, header)
+	a, err := rfc6749.Post(t.Context(), base, endpoint, form, header)
 	if a != nil {
 		t.Errorf("there is an answer: %+v", a)
 	}
@@ -94,7 +94,7 @@ func TestNothingWasSentToAServerThatIsNotThere(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			defer c.base.CloseIdleConnections()
 			form, header := request()
-			_, err := tokenendpoint.Post(c.ctx, c.base, c.url, form, header)
+			_, err := rfc6749.Post(c.ctx, c.base, c.url, form, header)
 			if e := failure(t, err); e.Outcome != tokenendpoint.NotSent || e.Status != 0 {
 				t.Errorf("outcome %d status %d, want NotSent (%v)", e.Outcome, e.Status, err)
 			}
@@ -188,7 +188,7 @@ func TestAnAnswerThatIsTooSlowEndsWithItsContext(t *testing.T) {
 			}))
 			defer s.Close()
 			form, header := request()
-			_, err := tokenendpoint.Post(ctx, s.Client().Transport, s.URL, form, header)
+			_, err := rfc6749.Post(ctx, s.Client().Transport, s.URL, form, header)
 			if e := failure(t, err); e.Outcome != tokenendpoint.Lost || !errors.Is(err, context.Canceled) {
 				t.Errorf("outcome %d, want Lost and context.Canceled (%v)", e.Outcome, err)
 			}
@@ -323,7 +323,7 @@ func TestARequestGoesOutAsRFC6749WantsIt(t *testing.T) {
 		s.EnableHTTP2 = http2
 		s.StartTLS()
 		form, header := request()
-		a, err := tokenendpoint.Post(t.Context(), s.Client().Transport, s.URL+"/t?tenant=1", form, header)
+		a, err := rfc6749.Post(t.Context(), s.Client().Transport, s.URL+"/t?tenant=1", form, header)
 		if err != nil || a.RefreshToken != "rt-2" {
 			t.Errorf("answer is %+v, %v", a, err)
 		}
@@ -345,7 +345,7 @@ func TestTheHeaderOfTheCallerStaysAsItIs(t *testing.T) {
 	before := header.Clone()
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
-	if _, err := tokenendpoint.Post(t.Context(), base, answering(t, 200, "", tokens), form, header); err != nil {
+	if _, err := rfc6749.Post(t.Context(), base, answering(t, 200, "", tokens), form, header); err != nil {
 		t.Fatal(err)
 	}
 	if len(header) != len(before) || strings.Join(header["Authorization"], "") != strings.Join(before["Authorization"], "") {
