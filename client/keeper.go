@@ -355,14 +355,14 @@ func (f *flight) refuse(ctx context.Context, rec *record.Record, mark *record.Re
 		case !r.Same(rec) || k.newer(rec) != nil || r.RefreshToken != rec.RefreshToken:
 			return nil, errConflict // what lies there is not what was refused: look again
 		case r.Refused != nil && r.Refused.When.Equal(mark.When): // the save that failed took effect
-			k.learn(r)
+			k.condemn(r)
 			return nil, refusedError(k.vault.key, r)
 		}
 		marked = r.With(nil)
 		marked.Refused, marked.Unanswered = mark, rec.Unanswered
 		_, err = k.vault.save(ctx, marked, v)
 		if err == nil {
-			k.learn(marked)
+			k.condemn(marked)
 			break
 		}
 		if !errors.Is(err, tokenstore.ErrConflict) && sleep(ctx, nil, jitter(100*time.Millisecond)) != nil {

@@ -63,6 +63,15 @@ func (k *keeper) know(rec *record.Record) {
 // reaches tells whether r is of o's grant, and of no lower generation.
 func reaches(r, o *record.Record) bool { return r.Same(o) && r.Generation >= o.Generation }
 
+// condemn remembers a record that is marked. An access token that ends works until
+// then; of one that has no end nobody would ever hear that it is over.
+func (k *keeper) condemn(rec *record.Record) {
+	k.learn(rec)
+	if rec.Expiry.IsZero() {
+		k.current.Store(nil)
+	}
+}
+
 // adopt takes over what is stored.
 func (k *keeper) adopt(f *flight, rec *record.Record) {
 	k.mu.Lock()

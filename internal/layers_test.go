@@ -21,7 +21,7 @@ type layer struct {
 // layers says what each package may import of this module. The first row that
 // names a package is its row; "x/..." is x and everything below it.
 var layers = []layer{
-	{"client/clienttest", []string{"client", "tokenstore", "tokenstore/memstore", "internal/..."},
+	{"client/clienttest", []string{"client", "client/provider", "tokenstore", "tokenstore/memstore", "internal/..."},
 		"it is for tests of programs, so it knows what a program knows, and keeps grants in memory"},
 	{"client/provider", nil,
 		"what providers do is data: a leaf that any program can read"},

@@ -21,6 +21,7 @@ type authRequest struct {
 	scope       []string
 	nonce       string
 	challenge   string
+	offline     bool // what a refresh token needs is asked for; only of Options.Provider
 }
 
 // A code is an authorization code.
@@ -79,11 +80,13 @@ func (c *call) redirectTarget(params url.Values) (*authRequest, bool) {
 		c.errorPage("redirect_uri is not one of those that the client has registered.")
 	default:
 		c.x.ClientID = client.ID
+		scope := c.grantable(params.Get("scope"))
 		return &authRequest{
 			client:      client,
 			redirectURI: uri,
 			state:       params.Get("state"),
-			scope:       c.grantable(params.Get("scope")),
+			scope:       scope,
+			offline:     c.asksForRefreshToken(scope, params),
 			nonce:       params.Get("nonce"),
 			challenge:   params.Get("code_challenge"),
 		}, true

@@ -63,6 +63,9 @@ func (s *Server) newCall(r *http.Request) *call {
 	if strings.HasPrefix(path, APIPath+"/") {
 		path = APIPath
 	}
+	if known, ok := s.places[r.Host+r.URL.Path]; ok {
+		path = known
+	}
 	c.x = Exchange{
 		Time: c.now, Method: r.Method, Path: path, Query: r.URL.Query(), Header: r.Header.Clone(),
 	}
@@ -90,7 +93,14 @@ func (c *call) readForm() {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client broke off
 	}
-	if kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return
+	case kind == "application/json" && c.wantsJSON():
+		c.x.Form = formOf(body)
+		return
+	case kind != "application/x-www-form-urlencoded":
 		return
 	}
 	if form, err := url.ParseQuery(string(body)); err == nil {
@@ -133,6 +143,11 @@ func (c *call) render() {
 	}
 	if c.redirect != "" {
 		c.header.Set("Location", withParams(c.redirect, c.object))
+		return
+	}
+	if c.answersForm() {
+		c.header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		c.body.WriteString(strings.TrimPrefix(withParams("?", c.object), "?"))
 		return
 	}
 	c.header.Set("Content-Type", "application/json")
@@ -193,7 +208,8 @@ func (c *call) json(status int, object map[string]any) {
 // author of a test what to do about it.
 func (c *call) fail(status int, code, description string) {
 	c.refuse(code)
-	c.json(status, map[string]any{"error": code, "error_description": description})
+	m := map[string]any{"error": code, "error_description": description}
+	c.json(c.speakRefusal(status, m), m)
 }
 
 // refuse records a refusal.

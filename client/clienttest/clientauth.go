@@ -18,8 +18,8 @@ func (c *call) clientRequest() (Client, bool) {
 	case c.r.Method != http.MethodPost:
 		c.header.Set("Allow", http.MethodPost)
 		c.fail(http.StatusMethodNotAllowed, "invalid_request", "use POST (RFC 6749 section 3.2)")
-	case kind != "application/x-www-form-urlencoded":
-		c.fail(http.StatusUnsupportedMediaType, "invalid_request", "the body is not application/x-www-form-urlencoded")
+	case kind != c.requestType():
+		c.fail(http.StatusUnsupportedMediaType, "invalid_request", "the body is not "+c.requestType())
 	case c.x.Form == nil:
 		c.fail(http.StatusBadRequest, "invalid_request", "the body is malformed")
 	case c.credentialInURL() != "":

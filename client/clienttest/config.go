@@ -3,6 +3,8 @@ package clienttest
 import (
 	"crypto/rand"
 
+	"golang.org/x/oauth2"
+
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/memstore"
@@ -33,7 +35,18 @@ func (s *Server) config(fits func(Client) bool) client.Config {
 		Sealer:     sealer,
 		HTTPClient: s.HTTPClient(),
 	}
-	for _, c := range s.opts.Load().Clients {
+	opts := s.opts.Load()
+	if p := opts.profile; p != nil {
+		cfg.Provider = p.Name
+		if !p.Discovery && s.places == nil { // on the network it is nowhere near the provider's hosts
+			cfg.Endpoint = s.Endpoint()
+			cfg.Endpoint.AuthStyle = oauth2.AuthStyleAutoDetect // the profile says
+			if opts.revokes() {
+				cfg.RevocationURL = s.URL(RevokePath)
+			}
+		}
+	}
+	for _, c := range opts.Clients {
 		if fits(c) {
 			cfg.ClientID = c.ID
 			if c.Secret != "" {

@@ -82,6 +82,7 @@ func (c *call) redeemDevice(client Client) *issued {
 	default:
 		d.used = true
 		d.family = c.s.grants.login(client.ID, d.account, d.scope, c.now)
+		d.family.offline = c.asksForRefreshToken(d.scope, nil) && c.hasTokenParams()
 		return c.issueLogin(d.family, "")
 	}
 	return nil

@@ -35,6 +35,7 @@ type family struct {
 	scope    []string
 	loggedIn time.Time
 	revoked  bool
+	offline  bool            // what a refresh token needs was asked for; only of Options.Provider
 	tokens   []*refreshToken // in the order of their issue
 }
 
@@ -42,6 +43,7 @@ type refreshToken struct {
 	value      string
 	family     *family
 	generation uint64
+	issued     time.Time
 	expires    time.Time // zero: never
 	ended      bool      // revoked, or replaced by a newer sibling
 
@@ -70,7 +72,7 @@ func (g *grants) login(client, account string, scope []string, now time.Time) *f
 
 // issueRefresh issues the successor of parent, or the first token of f.
 func (g *grants) issueRefresh(f *family, parent *refreshToken, o *Options, now time.Time) *refreshToken {
-	t := &refreshToken{value: rand.Text() + rand.Text(), family: f, parent: parent}
+	t := &refreshToken{value: rand.Text() + rand.Text(), family: f, parent: parent, issued: now}
 	if parent != nil {
 		t.generation = parent.generation + 1
 	}
@@ -97,10 +99,14 @@ func (t *refreshToken) verdict(o *Options, now time.Time) Outcome {
 	switch {
 	case !t.usedAt.IsZero() && !t.usableAgain(o, now):
 		return Reused
-	case t.ended, t.family.revoked, !t.expires.IsZero() && !now.Before(t.expires):
+	case t.ended, t.family.revoked, !t.expires.IsZero() && !now.Before(t.expires), t.family.over(o, now):
 		return Refused
 	}
 	return Accepted
+}
+
+func (f *family) over(o *Options, now time.Time) bool {
+	return o.GrantLifetime > 0 && now.Sub(f.loggedIn) >= o.GrantLifetime
 }
 
 func (t *refreshToken) usableAgain(o *Options, now time.Time) bool {
@@ -108,7 +114,7 @@ func (t *refreshToken) usableAgain(o *Options, now time.Time) bool {
 	case t.next == nil:
 		return false
 	case o.Rotation == CommitOnUse:
-		return !t.committed
+		return !t.committed && (o.Grace == 0 || now.Sub(t.usedAt) < o.Grace)
 	case now.Sub(t.usedAt) >= o.Grace:
 		return false
 	}
@@ -119,11 +125,14 @@ func (t *refreshToken) usableAgain(o *Options, now time.Time) bool {
 // next refresh token, which is t itself under NoRotation, and an access token.
 func (g *grants) exchange(t *refreshToken, scope []string, o *Options, now time.Time) (*refreshToken, *accessToken) {
 	t.commit()
-	if o.Rotation == NoRotation {
+	if o.Rotation == NoRotation || t.usedAt.IsZero() && now.Sub(t.issued) < o.RotateAfter {
+		if o.profile != nil && !t.expires.IsZero() {
+			t.expires = now.Add(o.RefreshTokenLifetime) // an idle lifetime, which begins again
+		}
 		return t, g.issueAccess(t.family, t, scope, o, now)
 	}
 	again := !t.usedAt.IsZero()
-	if again && o.Rotation != CommitOnUse && o.InGrace == SamePair {
+	if again && o.InGrace == SamePair {
 		if a := t.next.access; a.alive(now) {
 			return t.next, a
 		}
@@ -173,6 +182,7 @@ func (s *Server) GrantTo(clientID, account string) *oauth2.Token {
 	c := &call{s: s, opts: s.opts.Load(), now: time.Now()}
 	s.mu.Lock()
 	f := s.grants.login(clientID, account, []string{scopeOpenID, scopeOffline, scopeProfile}, c.now)
+	f.offline = true
 	is := c.issueLogin(f, "")
 	s.mu.Unlock()
 	return is.token(c)

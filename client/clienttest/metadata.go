@@ -17,6 +17,9 @@ import (
 // section 2).
 func (s *Server) discovery(c *call) {
 	scopes := []string{scopeOpenID, scopeOffline, scopeProfile, "email"}
+	if p := c.opts.profile; p != nil {
+		scopes = append([]string{scopeOpenID, scopeProfile, "email"}, p.Scopes...)
+	}
 	if c.opts.NoOfflineAccess {
 		scopes = []string{scopeOpenID, scopeProfile, "email"}
 	}
@@ -39,6 +42,9 @@ func (s *Server) discovery(c *call) {
 		"revocation_endpoint_auth_methods_supported":     c.opts.authMethods(),
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,
+	}
+	if !c.opts.revokes() {
+		delete(c.object, "revocation_endpoint")
 	}
 }
 

@@ -4,11 +4,23 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/regrant/regrant/client/provider"
 )
 
 // Options say what kind of server it is. The zero value is a server that does
-// everything right. Set changes them while it runs, InMemory and Issuer excepted.
+// everything right. Set changes them while it runs, InMemory, Issuer and Provider
+// excepted.
 type Options struct {
+	// Provider names a profile of package client/provider, and the server plays that
+	// provider: it wants the parameters, scopes and client authentication that the
+	// profile names, answers in its way, and Start sets Rotation, Grace, InGrace,
+	// RotateAfter and the lifetimes that are zero to what is known of it; a setting
+	// that is not known is the strictest. In memory it also has its issuer, its hosts
+	// and its paths: client.Config{Provider: name, HTTPClient: s.HTTPClient()} meets it.
+	// "": no provider in particular.
+	Provider string
+
 	// InMemory lets the server listen on no network; only HTTPClient, UserAgent
 	// and Browser reach it.
 	InMemory bool
@@ -38,6 +50,7 @@ type Options struct {
 
 	AccessTokenLifetime  time.Duration // 0: 5 minutes
 	RefreshTokenLifetime time.Duration // of each one, from its issue; 0: no limit
+	GrantLifetime        time.Duration // of everything that comes of a login, whatever is done; 0: no limit
 	DeviceInterval       time.Duration // between two polls (RFC 8628 section 3.5), in whole seconds; 0: 5 s
 
 	// NoOfflineAccess: no refresh tokens are issued, and offline_access is not
@@ -52,9 +65,14 @@ type Options struct {
 	// Rotation says what becomes of a refresh token that was used.
 	Rotation Rotation
 
+	// RotateAfter is how old a refresh token has to be for a refresh to replace it; a
+	// younger one comes back. 0: each refresh replaces it.
+	RotateAfter time.Duration
+
 	// Grace is how long a used refresh token can be used again under
 	// RevokeFamily and RefuseReuse; InGrace says what it then brings. 0: not at
-	// all. After that time it counts as reused.
+	// all. After that time it counts as reused. Under CommitOnUse it is the longest
+	// that can be; 0: for ever.
 	Grace   time.Duration
 	InGrace InGrace
 
@@ -89,6 +107,8 @@ type Options struct {
 	// API is served at Issuer+"/api" and below to requests with an access token.
 	// Nil: an echo that tells who was let in.
 	API http.Handler
+
+	profile *provider.Profile // of Provider; nil: none
 }
 
 // What a server knows unless Options say otherwise.
@@ -147,8 +167,8 @@ const (
 	// NewPair: a new refresh token and a new access token each time. All of them
 	// can be used.
 	NewPair InGrace = iota
-	// SamePair: the tokens that it brought the first time. If that access token
-	// has ended, there is a new one.
+	// SamePair: the tokens that it brought the first time, also under CommitOnUse. If
+	// that access token has ended, there is a new one.
 	SamePair
 	// OneSlot: a new pair, and the pair that it brought before ends. Once the
 	// newer refresh token was used, the older one is out of grace.
@@ -180,6 +200,9 @@ const (
 func (o Options) withDefaults() Options {
 	if len(o.Clients) == 0 {
 		o.Clients = []Client{{ID: PublicClient}, {ID: ConfidentialClient, Secret: ConfidentialSecret}}
+		if o.profile != nil && o.profile.ClientAuth != authNone {
+			o.Clients[1].AuthMethod = o.profile.ClientAuth
+		}
 	}
 	o.Clients = slices.Clone(o.Clients)
 	for i, c := range o.Clients {

@@ -37,6 +37,7 @@ const (
 // concurrent use.
 type Server struct {
 	issuer    string
+	places    map[string]string       // paths by host and path, of Options.Provider in memory
 	opts      atomic.Pointer[Options] // never changed, only replaced
 	routes    map[string]func(*call)
 	transport http.RoundTripper
@@ -82,8 +83,12 @@ func newServer(t testing.TB, o Options) *Server {
 }
 
 // Start starts a server outside of a test. Close it when it is no longer needed.
-// It fails if Options.Issuer is not a URL that it can serve.
+// It fails if Options.Issuer is not a URL that it can serve, or if there is no
+// profile of Options.Provider.
 func Start(o Options) (*Server, error) {
+	if err := o.play(); err != nil {
+		return nil, err
+	}
 	key, err := newSigningKey()
 	if err != nil {
 		return nil, err
@@ -132,7 +137,8 @@ func (s *Server) listen(o *Options) (net.Listener, error) {
 		l := memhttp.Listen()
 		memory := l.Transport()
 		s.idle = append(s.idle, memory)
-		s.transport = byHost{host: u.Host, memory: memory, network: network}
+		s.places = o.places()
+		s.transport = byHost{hosts: hosts(u.Host, s.places), memory: memory, network: network}
 		return l, nil
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme != "http" || ip == nil || !ip.IsLoopback() {
@@ -150,12 +156,12 @@ func (s *Server) listen(o *Options) (net.Listener, error) {
 
 // byHost sends what is for the server in memory there, and all else to the network.
 type byHost struct {
-	host            string
+	hosts           map[string]bool
 	memory, network http.RoundTripper
 }
 
 func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == b.host {
+	if b.hosts[r.URL.Host] {
 		return b.memory.RoundTrip(r)
 	}
 	return b.network.RoundTrip(r)

@@ -29,6 +29,10 @@ func (s *Server) token(c *call) {
 	if !ok {
 		return
 	}
+	if c.elsewhere() {
+		c.fail(http.StatusBadRequest, "invalid_request", "refreshes go to an endpoint of their own, and only they")
+		return
+	}
 	s.mu.Lock()
 	var is *issued // nil: refused, and c holds the error
 	switch c.x.GrantType {
@@ -47,7 +51,9 @@ func (s *Server) token(c *call) {
 	}
 	s.mu.Unlock()
 	if is != nil {
-		c.json(http.StatusOK, is.members(c))
+		m := is.members(c)
+		c.speak(m)
+		c.json(http.StatusOK, m)
 	}
 }
 
@@ -63,7 +69,11 @@ type issued struct {
 func (c *call) issueLogin(f *family, nonce string) *issued {
 	is := &issued{family: f, nonce: nonce}
 	openID := slices.Contains(f.scope, scopeOpenID)
-	if !c.opts.NoOfflineAccess && (!openID || slices.Contains(f.scope, scopeOffline)) {
+	offline := !openID || slices.Contains(f.scope, scopeOffline)
+	if c.opts.profile != nil {
+		offline = f.offline
+	}
+	if !c.opts.NoOfflineAccess && offline {
 		is.refresh = c.s.grants.issueRefresh(f, nil, c.opts, c.now)
 		c.x.Issued = is.refresh.value
 	}
@@ -155,12 +165,13 @@ func (c *call) redeemPassword(client Client) *issued {
 		return nil
 	}
 	f := c.s.grants.login(client.ID, user.Account, c.grantable(c.x.Form.Get("scope")), c.now)
+	f.offline = c.asksForRefreshToken(f.scope, nil) && c.hasTokenParams()
 	return c.issueLogin(f, "")
 }
 
 // grantable returns the scopes that a login gets when it asks for these.
 func (c *call) grantable(scope string) []string {
-	scopes := strings.Fields(scope)
+	scopes := strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' || string(r) == c.separator() })
 	if c.opts.NoOfflineAccess {
 		scopes = slices.DeleteFunc(scopes, func(s string) bool { return s == scopeOffline })
 	}
@@ -193,6 +204,7 @@ func (c *call) redeemCode(client Client) *issued {
 		c.fail(http.StatusBadRequest, "invalid_grant", "code_verifier does not fit the code_challenge")
 	default:
 		code.family = c.s.grants.login(client.ID, code.account, code.scope, c.now)
+		code.family.offline = code.offline && c.hasTokenParams()
 		return c.issueLogin(code.family, code.nonce)
 	}
 	return nil
@@ -214,7 +226,7 @@ func (is *issued) members(c *call) map[string]any {
 		"access_token": is.access.value,
 		"token_type":   "Bearer",
 		"expires_in":   is.expiresIn(c),
-		"scope":        strings.Join(is.access.scope, " "),
+		"scope":        strings.Join(is.access.scope, c.separator()),
 	}
 	if is.refresh != nil {
 		m["refresh_token"] = is.refresh.value

@@ -64,6 +64,7 @@ type Profile struct {
 // An Answer is how the token endpoint speaks otherwise than RFC 6749 has it.
 type Answer struct {
 	Nested         string        // member that holds the tokens when they are not at the top
+	NestedOnce     bool          // only in the answer to a login; refreshed tokens are at the top
 	OK             bool          // a member ok tells whether it succeeded
 	ErrorStatus    int           // HTTP status of errors; 0: 400, or 401
 	ErrorMember    string        // member that holds the error code; "": error
@@ -73,6 +74,7 @@ type Answer struct {
 	ScopeSeparator string        // of scopes, in requests as well; "": a space
 	TokenTypes     []string      // types other than Bearer that mean Bearer; "" among them: the member may be missing
 	Milliseconds   bool          // expires_in counts milliseconds
+	RefreshExpires string        // member that tells the lifetime of the refresh token; "": none
 	NoLifetime     bool          // expires_in may be missing
 	Lifetime       time.Duration // what it then means; 0: not known
 	Form           bool          // answers are forms unless JSON is asked for

@@ -173,7 +173,11 @@ func (a *Answer) set(oddity string) error {
 			return nil
 		}},
 		{"ok false", func(string) error { a.OK = true; return nil }},
-		{"nested in ", func(s string) error { a.Nested = s; return nil }},
+		{"nested in ", func(s string) error {
+			a.Nested, a.NestedOnce = strings.CutSuffix(s, ", at the login only")
+			return nil
+		}},
+		{"tells ", func(s string) error { a.RefreshExpires = s; return nil }},
 		{"scopes separated by commas", func(string) error { a.ScopeSeparator = ","; return nil }},
 		{"token_type missing", func(string) error { a.TokenTypes = []string{""}; return nil }},
 		{"token_type ", func(s string) error { a.TokenTypes = strings.Fields(s); return nil }},
