@@ -233,6 +233,20 @@ func TestTheCookieOfALoginIsBoundToTheHostOfTheProgram(t *testing.T) {
 	}
 }
 
+func TestTheClientsOfOneProgramDoNotDisturbEachOther(t *testing.T) {
+	calendar, mail := newBackend(t, clienttest.NewServer(t)), newBackend(t, clienttest.NewServer(t))
+	mail.cfg.Sealer = calendar.cfg.Sealer
+	one, other := calendar.machine(), mail.machine()
+	v := calendar.visitor("bob")
+	page := v.begin(one, "user-7", client.AuthRequest{})
+	for range 9 { // more than one browser may have begun at one client
+		v.begin(other, "user-7", client.AuthRequest{})
+	}
+	if _, err := v.finish(one, v.agree(page), "user-7"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheTabsOfABrowserDoNotDisturbEachOther(t *testing.T) {
 	b := newBackend(t, clienttest.NewMemoryServer(t))
 	c := b.machine()

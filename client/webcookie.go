@@ -40,7 +40,9 @@ const (
 )
 
 // A cookieJar reads and writes the pending logins of one browser: a cookie each,
-// so that the tabs of a browser do not disturb each other.
+// so that the tabs of a browser do not disturb each other. Their names tell of
+// which client they are: a program may have one for each server that its users
+// connect.
 type cookieJar struct {
 	client *Client
 	prefix string // of the names
@@ -50,13 +52,14 @@ type cookieJar struct {
 // cookies returns the jar that suits Config.RedirectURL. The prefix __Host- makes
 // the browser refuse a cookie that a neighbouring domain, or somebody on a plain
 // http connection, tries to plant (RFC 6265bis section 4.1.3.2). On loopback there
-// is no https, and so no prefix.
+// is no https, and so no such prefix.
 func (c *Client) cookies() (*cookieJar, error) {
 	u, err := secureurl.Parse(c.cfg.RedirectURL)
 	if err != nil {
 		return nil, errors.New("Config.RedirectURL " + err.Error())
 	}
-	j := &cookieJar{client: c, prefix: "regrant-login-"}
+	sum := sha256.Sum256([]byte(c.cfg.key("").String()))
+	j := &cookieJar{client: c, prefix: "regrant-login-" + hex.EncodeToString(sum[:4]) + "-"}
 	if j.secure = u.Scheme == "https"; j.secure {
 		j.prefix = "__Host-" + j.prefix
 	}

@@ -23,17 +23,6 @@ import (
 // logins is removed, and there is room for one more then. A login that is put into
 // a cookie is taken as it was. No error repeats a cookie.
 func FuzzCookie(f *testing.F) {
-	const prefix = "__Host-regrant-login-"
-	began := time.Now().UTC().Round(0)
-	good, err := json.Marshal(pending{State: "s", Verifier: "v", Account: "alice", Began: began.Add(time.Hour)})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add("", "state=s&code=c", []byte(`{"state":"s","verifier":"v","began":"now"}`), uint(0))
-	f.Add(prefix+"043a718774c572bd=x; other=y", "state=s", good, uint(30))
-	f.Add(strings.Repeat(prefix+"0=; "+prefix+"1=AAAA; ", 9), "state=s&state=s", []byte("{}"), uint(3))
-	f.Add(`regrant-login-0=x; "; =; `+prefix+`=regrant; `+prefix+"\x00=a", "state=%00", []byte(`{"state":"t"}`), uint(12))
-	f.Add(prefix+"0=cmVncmFudAE", "state=", []byte(`{"State":"s","began":"0001-01-01T00:00:00Z","requested":["\u2028"]}`), uint(60))
 	sealer, err := tokenstore.NewSealer(bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		f.Fatal(err)
@@ -48,6 +37,17 @@ func FuzzCookie(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	prefix := jar.prefix
+	began := time.Now().UTC().Round(0)
+	good, err := json.Marshal(pending{State: "s", Verifier: "v", Account: "alice", Began: began.Add(time.Hour)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("", "state=s&code=c", []byte(`{"state":"s","verifier":"v","began":"now"}`), uint(0))
+	f.Add(prefix+"043a718774c572bd=x; other=y", "state=s", good, uint(30))
+	f.Add(strings.Repeat(prefix+"0=; "+prefix+"1=AAAA; ", 9), "state=s&state=s", []byte("{}"), uint(3))
+	f.Add(`regrant-login-0=x; "; =; `+prefix+`=regrant; `+prefix+"\x00=a", "state=%00", []byte(`{"state":"t"}`), uint(12))
+	f.Add(prefix+"0=cmVncmFudAE", "state=", []byte(`{"State":"s","began":"0001-01-01T00:00:00Z","requested":["\u2028"]}`), uint(60))
 	f.Fuzz(func(t *testing.T, header, query string, content []byte, at uint) {
 		response := (&url.URL{RawQuery: query}).Query()
 		state := response.Get("state")
