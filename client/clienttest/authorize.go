@@ -189,7 +189,7 @@ func (c *call) showLogin(req *authRequest) {
 	c.s.grants.logins[handle] = req
 	c.s.mu.Unlock()
 	c.page(http.StatusOK, "login", map[string]any{
-		"Client": req.client.ID, "Scopes": req.scope, "Users": c.opts.Users,
+		"Title": "Log in", "Client": req.client.ID, "Scopes": req.scope, "Users": c.opts.Users,
 		"Action": c.s.URL(loginPath), "Field": "request", "Handle": handle,
 	})
 }

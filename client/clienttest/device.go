@@ -129,7 +129,7 @@ func (s *Server) verifyDevice(c *call) {
 	if c.r.Method != http.MethodPost {
 		userCode := c.x.Query.Get("user_code") // of verification_uri_complete; shown to compare (section 3.3.1)
 		c.page(http.StatusOK, "login", map[string]any{
-			"Client": "the device", "Users": c.opts.Users, "Code": userCode,
+			"Title": "Log in", "Client": "the device", "Users": c.opts.Users, "Code": userCode,
 			"Action": s.URL(VerifyPath), "Field": "user_code", "Handle": userCode,
 		})
 		return

@@ -12,6 +12,9 @@ import (
 // everything right. Set changes them while it runs, InMemory, Issuer and Provider
 // excepted.
 type Options struct {
+	// Name is what the server calls itself on its pages. "": clienttest.
+	Name string
+
 	// Provider names a profile of package client/provider, and the server plays that
 	// provider: it wants the parameters, scopes and client authentication that the
 	// profile names, answers in its way, and Start sets Rotation, Grace, InGrace,

@@ -46,7 +46,7 @@ func wantHarmlessPage(t *testing.T, page reply) {
 	if csp := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy: %q", csp)
 	}
-	if regexp.MustCompile(`(?i)<script|<link|<img|src=|@import|url\(`).MatchString(page.Body) {
+	if regexp.MustCompile(`(?i)<script|<link [^>]*href="[^d]|<img|src=|@import|url\(`).MatchString(page.Body) {
 		t.Error("the page runs or loads something")
 	}
 }
@@ -72,4 +72,13 @@ func postPage(t *testing.T, s *clienttest.Server, c *http.Client, path string, f
 		t.Fatal(err)
 	}
 	return r
+}
+
+func TestTheServerNamesItselfOnItsPages(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *clienttest.Server) {
+		s.Set(func(o *clienttest.Options) { o.LoginPage, o.Name = true, "Mail & more" })
+		if _, page := browse(t, s, s.HTTPClient(), authParams()); !strings.Contains(page.Body, "Mail &amp; more") {
+			t.Errorf("the page is\n%s", page.Body)
+		}
+	})
 }
