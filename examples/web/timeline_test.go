@@ -1,0 +1,57 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/client"
+)
+
+func TestADurationReadsAsPeopleSayIt(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s", 400 * time.Millisecond: "0 s", 43600 * time.Millisecond: "44 s", time.Minute: "1 min", 59900 * time.Millisecond: "1 min", 89 * time.Second: "89 s",
+		90 * time.Second: "1 min 30 s", 299600 * time.Millisecond: "5 min", 299 * time.Second: "4 min 59 s", 59*time.Minute + 59*time.Second: "1 h",
+		time.Hour: "1 h", 90 * time.Minute: "90 min", 119*time.Minute + 50*time.Second: "2 h", 25 * time.Hour: "25 h", 30 * 24 * time.Hour: "30 days",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestATimelineShowsEachTokenFromItsIssueToItsEnd(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	a := &app{}
+	for _, from := range []int{-230, -170, -125, -75, -30} { // the first is out of sight, the last is the present one
+		a.history.addLife(life{"alice", "mail", at(from), at(from + 50)})
+	}
+	a.history.addLife(life{"bob", "mail", at(-100), at(-50)})
+	rows := []row{
+		{Slot: "mail", Title: "Mail", Connected: true, Access: newSpan(at(-30), at(20), now), Status: client.Status{}},
+		{Slot: "files", Title: "Files"},
+	}
+	tl := a.timeline("alice", rows, now)
+	if len(tl.Lanes) != 1 || tl.Now != 75 {
+		t.Fatalf("%d lanes, now at %v %%", len(tl.Lanes), tl.Now)
+	}
+	if want := "Mail: the access token ends in 20 s, 3 were before it"; tl.Lanes[0].Text != want {
+		t.Errorf("%q, want %q", tl.Lanes[0].Text, want)
+	}
+	// 200 s are 100 %: three lifetimes of 50 s before now, and one to come.
+	want := []bar{{0, 15, "was"}, {12.5, 25, "was"}, {37.5, 22.5, "was"}, {60, 15, "past"}, {75, 10, "left"}}
+	want[0] = bar{0, 12.5, "was"} // ended early: renewed after 45 s
+	for i, b := range tl.Lanes[0].Bars {
+		if b != want[i] {
+			t.Errorf("bar %d is %v, want %v", i, b, want[i])
+		}
+	}
+	for _, tick := range tl.Ticks {
+		if tick.X < 0 || tick.X > 100 || tick.Label == "" {
+			t.Errorf("tick %v", tick)
+		}
+	}
+	if a.timeline("alice", rows[1:], now) != nil {
+		t.Error("a timeline of nothing")
+	}
+}
