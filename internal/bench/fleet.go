@@ -84,7 +84,7 @@ func (l *ledger) Save(ctx context.Context, key tokenstore.Key, data []byte, old 
 }
 
 func fleetPostgreSQL(tb testing.TB, s *scale, r *Report) {
-	dsn := postgresDSN(lab.StartPostgreSQL(tb))
+	dsn := postgresDSN(lab.StartPostgreSQL(tb).Socket)
 	fleet(tb, s, r, "PostgreSQL", fleetConfig{DSN: dsn})
 }
 

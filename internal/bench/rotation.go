@@ -85,7 +85,7 @@ func rotation(tb testing.TB, s *scale, r *Report) {
 
 // rotationShared is rotation on the stores of many machines.
 func rotationShared(tb testing.TB, s *scale, r *Report) {
-	db := openSQL(tb, "pgx", postgresDSN(lab.StartPostgreSQL(tb)))
+	db := openSQL(tb, "pgx", postgresDSN(lab.StartPostgreSQL(tb).Socket))
 	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: lab.StartRedis(tb).Socket})
 	tb.Cleanup(func() { _ = rdb.Close() })
 	rotate(tb, s, r, []shop{

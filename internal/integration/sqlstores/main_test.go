@@ -134,7 +134,7 @@ func startPostgreSQL(t testing.TB) *database {
 		}
 		return strings.Join(append([]string{"user=postgres", "dbname=postgres", "sslmode=disable", "host=" + host, "port=" + port}, options...), " ")
 	}
-	return &database{sqlstore.PostgreSQL, "unix", lab.StartPostgreSQL(t), dsn}
+	return &database{sqlstore.PostgreSQL, "unix", lab.StartPostgreSQL(t).Socket, dsn}
 }
 
 func startMariaDB(t testing.TB) *database {
