@@ -32,6 +32,12 @@ type Flow interface {
 type AuthRequest struct {
 	Scopes []string
 	Params url.Values
+
+	// ReturnTo is for BeginLogin: where the user wants to be afterwards, a path on
+	// the program's own site, which Client.ReturnTo gives back. It may come from
+	// anybody, such as a form: what is no such path, or is longer than 1 KiB, is
+	// taken for "/".
+	ReturnTo string
 }
 
 // A FlowFunc brings a grant from elsewhere: an old token file, a flow of the

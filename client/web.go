@@ -36,7 +36,8 @@ import (
 // a passphrase, since a made-up cookie would cost a key derivation each.
 //
 // A nil error means that the answer is written: a redirect with status 303.
-// Otherwise nothing was written, and the program shows a page of its own.
+// Otherwise nothing was written, and the program shows a page of its own. What the
+// program has to say in headers, such as a session, it says before.
 func (c *Client) BeginLogin(w http.ResponseWriter, r *http.Request, account string, ask AuthRequest) error {
 	a := c.webAccount(account)
 	err := a.beginLogin(w, r, ask)
@@ -68,7 +69,7 @@ func (a *Account) beginLogin(w http.ResponseWriter, r *http.Request, ask AuthReq
 	}
 	err = jar.put(w, r, &pending{
 		State: auth.state, Nonce: auth.nonce, Verifier: auth.verifier, Account: a.name, Requested: auth.requested,
-		Consent: auth.consent, Began: time.Now().UTC().Round(0),
+		Consent: auth.consent, ReturnTo: localPath(ask.ReturnTo), Began: time.Now().UTC().Round(0),
 	})
 	if err != nil {
 		return err
@@ -82,8 +83,8 @@ func (a *Account) beginLogin(w http.ResponseWriter, r *http.Request, ask AuthReq
 // checks that the response belongs to a login of this very browser and comes from
 // the right server (state; iss, RFC 9207), exchanges the code, verifies the ID
 // token, and saves the grant, which replaces what was kept. It writes nothing but
-// headers; the program answers with a redirect to where the user wants to be, so
-// that the code does not stay in the address bar.
+// headers; the program answers with a redirect to where the user wants to be
+// (ReturnTo), so that the code does not stay in the address bar.
 //
 // account is who uses the program now. If that is not who began the login,
 // nothing is exchanged, and the error is ErrAccountChanged: somebody has signed

@@ -259,6 +259,31 @@ func TestTheTabsOfABrowserDoNotDisturbEachOther(t *testing.T) {
 	}
 }
 
+func TestEachTabReturnsToItsOwnPage(t *testing.T) {
+	b := newBackend(t, clienttest.NewMemoryServer(t))
+	one, two := b.machine(), b.machine()
+	v := b.visitor("bob")
+	callbacks := map[string]string{}
+	for goal, want := range map[string]string{"/first": "/first", "/second?x=%2F#y": "/second?x=%2F#y", "https://evil.example": "/", "": "/"} {
+		callbacks[v.agree(v.begin(one, "user-7", client.AuthRequest{ReturnTo: goal}))] = want
+	}
+	for callback, want := range callbacks {
+		r := v.request(http.MethodGet, callback)
+		if got := two.ReturnTo(r); got != want {
+			t.Errorf("before the end of the login: %q, want %q", got, want)
+		}
+		if _, err := two.FinishLogin(httptest.NewRecorder(), r, "user-7"); err != nil {
+			t.Errorf("FinishLogin: %v", err)
+		}
+		if got := two.ReturnTo(r); got != want {
+			t.Errorf("after it: %q, want %q", got, want)
+		}
+		if got := two.ReturnTo(b.visitor("bob").request(http.MethodGet, callback)); got != "/" {
+			t.Errorf("in another browser: %q", got)
+		}
+	}
+}
+
 func TestABrowserKeepsAFewLoginsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t, clienttest.NewMemoryServer(t))

@@ -25,6 +25,7 @@ type pending struct {
 	Account   string    `json:"account,omitempty"`
 	Requested []string  `json:"requested,omitempty"`
 	Consent   bool      `json:"consent,omitempty"` // the user was sent to the consent screen
+	ReturnTo  string    `json:"return_to,omitempty"`
 	Began     time.Time `json:"began"`
 }
 
@@ -154,19 +155,28 @@ func (j *cookieJar) open(c *http.Cookie) (pending, error) {
 // take returns the pending login that a response belongs to, and removes it from
 // the browser: it is good for one response.
 func (j *cookieJar) take(w http.ResponseWriter, r *http.Request, response url.Values) (pending, error) {
+	p, name, err := j.find(r, response)
+	if name != "" {
+		j.remove(w, name)
+	}
+	return p, err
+}
+
+// find returns the pending login that a response belongs to, and the name of its
+// cookie, if there is one.
+func (j *cookieJar) find(r *http.Request, response url.Values) (p pending, name string, err error) {
 	state := response["state"]
 	if len(state) != 1 || state[0] == "" {
-		return pending{}, errors.New("the response has no state (RFC 6749 section 10.12)")
+		return pending{}, "", errors.New("the response has no state (RFC 6749 section 10.12)")
 	}
 	c, err := r.Cookie(j.name(state[0]))
 	if err != nil {
-		return pending{}, errors.New("it was finished already, took longer than 10 minutes, " +
+		return pending{}, "", errors.New("it was finished already, took longer than 10 minutes, " +
 			"or was begun in another browser, or under another host than that of Config.RedirectURL")
 	}
-	j.remove(w, c.Name)
-	p, err := j.open(c)
+	p, err = j.open(c)
 	if err == nil && (time.Since(p.Began) > loginTime || time.Until(p.Began) > maxSkew) {
 		err = errors.New("it was begun more than 10 minutes ago")
 	}
-	return p, err
+	return p, c.Name, err
 }
