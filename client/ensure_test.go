@@ -331,6 +331,27 @@ func TestLogoutForgetsHereWhateverTheServerSays(t *testing.T) {
 	})
 }
 
+// An error with Op "logout" says that the grant is forgotten here.
+func TestALogoutThatIsNotDoneInTimeDoesNotSayThatItIs(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		x.beforeDelete = func() { x.stop(); x.gate() }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := x.me.Logout(ctx)
+		e, ok := errors.AsType[*client.Error](err)
+		if !ok || e.Op == "logout" || !e.Temporary || !errors.Is(err, context.DeadlineExceeded) || w.stored() == nil {
+			t.Errorf("Logout: %v", err)
+		}
+		x.cont()
+		time.Sleep(time.Second)
+		if w.stored() != nil {
+			t.Error("it did not go on")
+		}
+	})
+}
+
 func TestALogoutAwaitsTheRenewalUnderWay(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start()

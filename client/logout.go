@@ -24,7 +24,8 @@ const revokeTimeout = 10 * time.Second
 //
 // An error with Op "logout" says that the grant is forgotten here, and that the
 // server may not know: it was out of reach, it refused, or it has no revocation
-// endpoint. Any other Op is the store's: then the grant is still there.
+// endpoint. Any other Op says that the grant is still there: the store has failed,
+// or it was not done in time.
 //
 // A server with OpenID Connect may keep a session in the user's browser. To end
 // that too, send the browser to endSessionURL (OpenID Connect RP-Initiated
@@ -45,7 +46,7 @@ func (a *Account) logout(ctx context.Context, meant func(*record.Record) bool) (
 	ctx, cancel := context.WithTimeout(ctx, a.client.exchangeTimeout()+saveGrace+revokeTimeout)
 	defer cancel()
 	out := &logout{keeper: a.keeper, meant: meant}
-	err = a.keeper.exclusive(ctx, "logout", func(f *flight, ctx context.Context) (*record.Record, error) {
+	err = a.keeper.exclusive(ctx, "delete", func(f *flight, ctx context.Context) (*record.Record, error) {
 		if err := out.run(ctx); err != nil {
 			return nil, err
 		}

@@ -17,8 +17,8 @@ var (
 
 // The simulator must see it when a rule is not kept. All rules are compiled into
 // one program, in a copy of the real source, and switched off one at a time; the
-// seed in the table must show a violation then, and none while the rule is kept.
-// The seed is the first that does, of those from 1 on. For a new rule:
+// seed or the history in the table must show a violation then, and none while the
+// rule is kept. The seed is the first that does, of those from 1 on. For a new rule:
 //
 //	go test ./internal/sim -run EachRule -rules NAME -search 30000 -v
 func TestEachRuleIsNeeded(t *testing.T) {
@@ -30,14 +30,17 @@ func TestEachRuleIsNeeded(t *testing.T) {
 		}
 		t.Run(r.name, func(t *testing.T) {
 			caught := ""
-			if r.seed != 0 {
+			switch {
+			case r.history != "":
+				caught = r.try(t, binary, "-test.run", "^TestEachHistory/^"+regexp.QuoteMeta(strings.ReplaceAll(r.history, " ", "_"))+"$")
+			case r.seed != 0:
 				if v := run(t, r.seed, false).violation; v != "" {
 					t.Fatalf("seed %d: with the rule, too: %s", r.seed, v)
 				}
-				caught = r.try(t, binary, r.seed, 1)
+				caught = r.seeds(t, binary, r.seed, 1)
 			}
 			if caught == "" && *searchFlag > 0 {
-				caught = r.try(t, binary, 1, *searchFlag)
+				caught = r.seeds(t, binary, 1, *searchFlag)
 			}
 			if caught == "" {
 				t.Error("nothing shows that this rule is broken")
@@ -47,10 +50,15 @@ func TestEachRuleIsNeeded(t *testing.T) {
 	}
 }
 
+// seeds runs seeds with the rule switched off, and returns the first violation.
+func (r rule) seeds(t *testing.T, binary string, first uint64, n int) string {
+	return r.try(t, binary, "-test.run", "^TestSeeds$", "-most", "1", "-first", strconv.FormatUint(first, 10), "-seeds", strconv.Itoa(n))
+}
+
+// try runs tests with the rule switched off, and returns the first violation.
 // try runs seeds with the rule switched off, and returns the first violation.
-func (r rule) try(t *testing.T, binary string, first uint64, n int) string {
-	cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.v",
-		"-most", "1", "-first", strconv.FormatUint(first, 10), "-seeds", strconv.Itoa(n))
+func (r rule) try(t *testing.T, binary string, args ...string) string {
+	cmd := exec.CommandContext(t.Context(), binary, append(args, "-test.v")...)
 	cmd.Env = append(os.Environ(), ruleOff+"="+r.name)
 	out, err := cmd.CombinedOutput()
 	if err == nil {

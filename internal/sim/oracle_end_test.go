@@ -206,7 +206,15 @@ func (w *world) forgotten() bool {
 }
 
 // loggedOut judges what a logout has said.
-func (w *world) loggedOut(p *process, err error) {
+func (w *world) loggedOut(c *call, err error) {
+	p, now := c.p, w.place.rows[w.key]
+	var e *client.Error
+	done := err == nil || errors.As(err, &e) && e.Op == "logout"
+	if done && c.found != nil && now != nil && now.rec.Same(c.found.rec) && !w.oracle.reverted {
+		if f := w.as.tokens[now.rec.RefreshToken].family; !f.again && !f.lostWrite {
+			w.violated(p, "5 logout wins", "Logout is done, and the grant is still kept")
+		}
+	}
 	if f := p.note.deleted; err == nil && f != nil && !f.dead && w.sc.users == 1 && w.sc.revokes != revokesToken {
 		w.violated(p, "5 logout wins", "Logout is done, and family %d lives", f.n)
 	}

@@ -21,6 +21,13 @@ func (p *process) loaded(found *row) {
 	}
 }
 
+// saves judges that a process has decided to save renewed tokens.
+func (p *process) saves(rec *record.Record) {
+	if seen := p.note.seen[rec.Grant]; rec.Generation > 0 && rec.Intent == nil && rec.Refused == nil && seen > rec.Generation && !p.w.oracle.reverted {
+		p.w.violated(p, "3 never go back", "generation %d is saved by a process that knows generation %d", rec.Generation, seen)
+	}
+}
+
 // changed judges a write that was done. before or after is nil for nothing.
 func (w *world) changed(p *process, before, after *row) {
 	var old, rec *record.Record
@@ -113,7 +120,7 @@ func (w *world) replaced(p *process, old, rec *record.Record) {
 		} else {
 			w.violated(p, "4 never destroy what you did not read", "another grant is written over, and nobody has logged in")
 		}
-	case old != nil && old.RefreshToken == rec.RefreshToken:
+	case old != nil && old.RefreshToken == rec.RefreshToken && !w.sc.sameLogin:
 		w.violated(p, "3 never go back", "importing what is kept has overwritten it")
 	}
 	if w.oracle.grants[rec.Grant] { // brought again after its end: it begins anew, as far as it can
@@ -168,6 +175,9 @@ func (w *world) takenOver(p *process, before *row, rec *record.Record) string {
 	}
 	switch {
 	case age >= lease:
+		if o := owner.p; !owner.idle.IsZero() && o.stalls.Before(owner.idle) && (!o.dead || o.diedAt.Sub(owner.idle) > lease) && !w.as.tokens[rec.RefreshToken].family.lostWrite {
+			w.violated(p, "liveness", "it had to wait for the end of a lease: process %d has not released its intent although nothing was spent", o.id)
+		}
 		return leaseOver
 	case owner.p == p && owner.given && time.Since(owner.giveAt) >= settleTime:
 	case i.Locked && !held.IsZero() && time.Since(held) >= settleTime:

@@ -45,6 +45,7 @@ type claim struct {
 	ended  string // what took it out of the store; "": it is there, or was never
 	given  bool   // its owner has given up, and the intent stays on purpose
 	giveAt time.Time
+	idle   time.Time // since when its owner knows that nothing came of it
 }
 
 // A spend is a request with a refresh token.
@@ -115,6 +116,9 @@ func (w *world) decides(p *process, value string) *spend {
 	if age := time.Since(c.rec.Intent.Started.Add(-w.sc.skew[p.slot])); age >= c.rec.Intent.Lease && !w.oracle.jumped && !w.sc.slowBeat[p.slot] {
 		w.violated(p, "1 one spender", "%s is sent %v after its intent was written: the lease is over", value, age)
 	}
+	if n := len(p.note.spends); n > 0 {
+		w.again(q, p.note.spends[n-1])
+	}
 	if seen := p.note.seen[c.rec.Grant]; seen > c.rec.Generation && !w.oracle.reverted {
 		w.violated(p, "3 never go back", "%s is of generation %d, and this process knows generation %d", value, c.rec.Generation, seen)
 	}
@@ -161,6 +165,15 @@ func (w *world) overlap(q, o *spend) {
 	}
 }
 
+// again judges when q follows o, under the same intent: not as late as a proxy asks
+// that knows nothing of the grace of the server behind it.
+func (w *world) again(q, o *spend) {
+	patience := 6*w.sc.storeLag + time.Second // to write the intent again, perhaps over a heartbeat
+	if d := time.Since(o.lostAt); o.lost && o.claim == q.claim && d > settleTime+patience && q.p.stalls.Before(o.lostAt) {
+		w.violated(q.p, "liveness", "%s is sent again only after %v", q.token.value, d)
+	}
+}
+
 // skewed tells whether the clocks are further apart than is allowed, in a place
 // where that matters.
 func (w *world) skewed(p, o *process) bool {
@@ -201,6 +214,7 @@ func (w *world) answered(q *spend, x *exchange, err error) {
 	switch {
 	case err == errDial:
 		q.settled = true
+		q.claim.untouched()
 	case err != nil, x.cut && x.status == http.StatusOK, x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		q.lost, q.lostAt = true, time.Now()
 		q.claim.given, q.claim.giveAt = true, time.Now()
@@ -222,7 +236,17 @@ func (w *world) answered(q *spend, x *exchange, err error) {
 		}
 		if strings.Contains(x.body, "invalid_grant") {
 			p.note.refused[q.token.value] = true
+		} else {
+			q.claim.untouched()
 		}
+	}
+}
+
+// untouched notes that a request under this intent came to nothing, and that no
+// other can be under way.
+func (c *claim) untouched() {
+	if !c.given {
+		c.idle = time.Now()
 	}
 }
 
@@ -245,6 +269,7 @@ type call struct {
 	begun    time.Time
 	deadline time.Time
 	fresh    bool // a token was there that needs no work
+	found    *row // what lay in the store
 }
 
 func kindOf(what string) int {
@@ -272,6 +297,7 @@ func (p *process) begin(ctx context.Context, what string) *call {
 	if k := kindOf(what); k >= 0 {
 		n.active[k]++
 		n.deleted, n.ending = nil, nil
+		c.found = p.w.place.rows[p.w.key]
 	}
 	return c
 }
@@ -288,7 +314,7 @@ func (c *call) end(t *oauth2.Token, err error) {
 	case 1:
 		n.active[1]--
 		n.logoutAt = time.Now()
-		w.loggedOut(p, err)
+		w.loggedOut(c, err)
 	case 2:
 		n.active[2]--
 		n.refreshAt = time.Now()

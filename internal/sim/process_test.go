@@ -28,7 +28,14 @@ type process struct {
 	closing bool
 	stopped chan struct{} // not nil: closed when it goes on
 	stalls  time.Time     // when it was last held up: stopped, or by its store
-	note    notes
+
+	// What the script of a history has planned.
+	cues    map[string]func(*message) // by the moment
+	due     fault                     // the next
+	planned bool                      // there is one
+	down    time.Time                 // until then no call of the store takes effect
+
+	note notes
 }
 
 var errOver = errors.New("sim: the run is over")
@@ -94,8 +101,11 @@ func (p *process) gate() bool {
 		case stopped == nil:
 			return true
 		}
-		<-stopped
-		sleep(turn)
+		select {
+		case <-stopped:
+			sleep(turn)
+		case <-p.w.over:
+		}
 	}
 }
 
@@ -193,7 +203,7 @@ func (p *process) use(c chance) {
 		}
 		switch {
 		case sc.action[imports] && c.one(8):
-			p.importOld(context.Background())
+			_ = p.importOld(context.Background())
 		case sc.action[ensures] && c.one(8):
 			p.ensure(c)
 		case sc.action[login] && c.one(15):
@@ -286,7 +296,7 @@ func (p *process) ensure(c chance) {
 }
 
 // importOld brings the grant that the first of these calls was given.
-func (p *process) importOld(ctx context.Context) {
+func (p *process) importOld(ctx context.Context) error {
 	call := p.begin(ctx, "Import")
 	err := p.me.Login(ctx, client.FlowFunc(func(context.Context) (*oauth2.Token, error) {
 		p.w.mu.Lock()
@@ -297,6 +307,7 @@ func (p *process) importOld(ctx context.Context) {
 		return &oauth2.Token{RefreshToken: p.w.oldToken}, nil
 	}))
 	p.finish(call, err)
+	return err
 }
 
 func (p *process) logOut() {

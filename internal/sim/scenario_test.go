@@ -68,6 +68,8 @@ type scenario struct {
 	skew       [3]time.Duration // of its wall clock
 	background bool
 
+	sameLogin bool // each login brings the refresh token of the first
+
 	fault    [faults]bool
 	budget   int // faults
 	rarity   int // a fault strikes one of so many times

@@ -135,6 +135,9 @@ func (d *desk) Save(ctx context.Context, key tokenstore.Key, data []byte, old to
 		return "", err
 	}
 	w.mu.Lock()
+	if key == w.key {
+		p.saves(rec)
+	}
 	if key == w.key && w.sc.slowBeat[p.slot] && rec.Intent != nil {
 		if now := w.place.rows[key]; now != nil && now.version == old && now.rec.Intent != nil &&
 			now.rec.Intent.ID == rec.Intent.ID && time.Since(now.since) < 12*time.Second {
@@ -223,6 +226,10 @@ func (d *desk) Delete(ctx context.Context, key tokenstore.Key, old tokenstore.Ve
 func (p *process) storeCall(what string, rarity int) message {
 	w, c := p.w, p.chance
 	m := message{what: what, there: c.between(time.Microsecond, w.sc.storeLag), back: c.between(time.Microsecond, w.sc.storeLag), effect: func() {}, mayEnd: what == "load"}
+	if time.Now().Before(p.down) {
+		m.effect, m.err, p.stalls = nil, errStore, time.Now()
+		return m
+	}
 	if rarity > 1 && !c.one(rarity) {
 		return m
 	}

@@ -32,6 +32,7 @@ func (p *process) send(ctx context.Context, m message) error {
 		return ctx.Err()
 	}
 	w.mu.Lock()
+	p.cue("before "+m.what, &m)
 	if m.what != "load" || p.chance.one(6) {
 		p.strikeBefore(&m)
 	}
@@ -122,6 +123,7 @@ func (p *process) home(ctx context.Context, m message) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && !m.mayEnd && !p.closing && !w.ended && !p.dead {
 		w.violated(p, "7 callers leave, work stays", "the context of a %s was cancelled", m.what)
 	}
+	p.cue("after "+m.what, &m)
 	if m.what != "load" && m.what != "lock" {
 		switch {
 		case w.strike(p, pause):

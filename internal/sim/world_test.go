@@ -51,6 +51,12 @@ type result struct {
 
 // run runs the world of a seed. keep keeps its trace as text.
 func run(t *testing.T, seed uint64, keep bool) (res result) {
+	return simulate(t, seed, keep, draw, nil)
+}
+
+// simulate runs a world: draw says which, and history, if there is one, what
+// happens in it before it is calm.
+func simulate(t *testing.T, seed uint64, keep bool, draw func(chance) scenario, history func(w *world)) (res result) {
 	synctest.Test(t, func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, seed)
 		w := &world{
@@ -65,7 +71,7 @@ func run(t *testing.T, seed uint64, keep bool) (res result) {
 		w.place.init()
 		w.oracle.init()
 		w.as = &server{w: w, tokens: map[string]*refreshToken{}, access: map[string]*accessToken{}}
-		w.play()
+		w.play(history)
 		res = result{violation: w.violation, hash: w.trace.hash, trace: w.trace.String(), sc: w.sc, stats: w.stats()}
 	})
 	return res
@@ -75,7 +81,7 @@ func (w *world) stats() stats {
 	return stats{1, w.struck, w.oracle.renewals, w.oracle.losses}
 }
 
-func (w *world) play() {
+func (w *world) play(history func(w *world)) {
 	w.note(nil, "scenario %+v", w.sc)
 	w.calm = true
 	for slot := range w.sc.slots {
@@ -90,6 +96,9 @@ func (w *world) play() {
 		}
 	}
 	w.mu.Unlock()
+	if history != nil {
+		history(w)
+	}
 	for end := time.Now().Add(w.sc.span); time.Now().Before(end) && !w.broken(); {
 		w.trouble()
 	}
@@ -140,6 +149,11 @@ func (w *world) trouble() {
 
 // strike tells whether a fault of that kind happens now, and counts it.
 func (w *world) strike(p *process, f fault) bool {
+	if p != nil && p.due == f && p.planned {
+		p.planned = false
+		w.note(p, "FAULT: %v", f)
+		return true
+	}
 	if w.calm || w.budget == 0 || !w.sc.fault[f] {
 		return false
 	}
