@@ -77,7 +77,6 @@ var computed = map[string]string{
 	"internal/loopback.policy":      "a string, made from the hash of the embedded style",
 	"client/clienttest.loginPage":   "a parsed template",
 	"client/clienttest.messagePage": "a parsed template",
-	"client/provider.table":         "the embedded table, parsed once",
 }
 
 func TestNoPackageKeepsMutableState(t *testing.T) {

@@ -1,36 +1,24 @@
 package provider
 
 import (
-	"maps"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 )
-
-// table is parsed at the first use.
-var table = sync.OnceValue(func() []*Profile {
-	all, err := parse(source)
-	if err != nil {
-		panic("provider: providers.md: " + err.Error()) // a test reads it
-	}
-	return all
-})
 
 // All returns the profile of every provider, in the order of the table.
 func All() []*Profile {
 	var all []*Profile
-	for _, p := range table() {
-		all = append(all, p.clone())
+	for _, section := range sections() {
+		all = append(all, must(section))
 	}
 	return all
 }
 
 // ByName returns the profile of that name, or nil if there is none.
 func ByName(name string) *Profile {
-	for _, p := range table() {
-		if p.Name == name {
-			return p.clone()
+	for _, section := range sections() {
+		if cell(section, "name") == name {
+			return must(section)
 		}
 	}
 	return nil
@@ -39,9 +27,9 @@ func ByName(name string) *Profile {
 // Lookup returns the profile of the provider with that issuer identifier, with
 // its endpoints filled in, or nil if it is not known.
 func Lookup(issuer string) *Profile {
-	for _, p := range table() {
-		if slices.ContainsFunc(p.Issuers, func(pattern string) bool { return matches(pattern, issuer) }) {
-			return p.At(issuer)
+	for _, section := range sections() {
+		if slices.ContainsFunc(list(cell(section, "issuer"), "by name"), func(pattern string) bool { return matches(pattern, issuer) }) {
+			return must(section).At(issuer)
 		}
 	}
 	return nil
@@ -49,11 +37,11 @@ func Lookup(issuer string) *Profile {
 
 // At returns a copy of the profile in which the endpoints are those of that issuer.
 func (p *Profile) At(issuer string) *Profile {
-	p = p.clone()
-	for _, u := range []*string{&p.AuthURL, &p.TokenURL, &p.RefreshURL, &p.DeviceURL, &p.RevocationURL} {
+	c := *p
+	for _, u := range []*string{&c.AuthURL, &c.TokenURL, &c.RefreshURL, &c.DeviceURL, &c.RevocationURL} {
 		*u = strings.ReplaceAll(*u, "{issuer}", strings.TrimSuffix(issuer, "/"))
 	}
-	return p
+	return &c
 }
 
 // matches compares to the letter, but for {x}, which is one label or segment: it
@@ -82,20 +70,4 @@ func matches(pattern, issuer string) bool {
 
 func label(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
-}
-
-func (p *Profile) clone() *Profile {
-	c := *p
-	c.Issuers, c.Scopes, c.Facts = slices.Clone(p.Issuers), slices.Clone(p.Scopes), slices.Clone(p.Facts)
-	c.Params, c.TokenParams = cloneValues(p.Params), cloneValues(p.TokenParams)
-	c.Answer.Dead, c.Answer.TokenTypes = slices.Clone(p.Answer.Dead), slices.Clone(p.Answer.TokenTypes)
-	return &c
-}
-
-func cloneValues(v url.Values) url.Values {
-	c := maps.Clone(v)
-	for name, values := range c {
-		c[name] = slices.Clone(values)
-	}
-	return c
 }

@@ -122,7 +122,7 @@ func TestNamesAndIssuersAreUnique(t *testing.T) {
 // like a known one must not get it.
 func TestAForeignIssuerGetsNoProfile(t *testing.T) {
 	for _, issuer := range []string{
-		"", "https://", "http://accounts.google.com", "https://accounts.google.com/", "https://accounts.google.com.example.com",
+		"", " ", "none", "https://", "http://accounts.google.com", "https://accounts.google.com/", "https://accounts.google.com.example.com",
 		"https://login.microsoftonline.com/v2.0", "https://login.microsoftonline.com/a/b/v2.0", "https://login.microsoftonline.com//v2.0",
 		"https://a.b.okta.com", "https://okta.com", "https://example.com/.okta.com", "https://x@example.com:1.okta.com", "https://example.okta.com.example.com",
 		"https://example.okta.com/oauth2/", "https://shop.example.com/.myshopify.com", "https://.myshopify.com", "https://%65.myshopify.com",

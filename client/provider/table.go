@@ -12,30 +12,46 @@ import (
 //go:embed providers.md
 var source string
 
-// parse reads the table. Whatever does not belong there is an error that names the
-// line: the table is part of the program, and a test reads all of it.
-func parse(text string) ([]*Profile, error) {
-	var all []*Profile
-	links, lines := map[string]link{}, strings.Split(text, "\n")
-	for n, line := range lines { // a table comes before its links
+// sections are the providers of the table, each as it is written.
+func sections() []string { return strings.Split(source, "\n## ")[1:] }
+
+// cell returns the value of a row without reading the others.
+func cell(section, name string) string {
+	_, rest, _ := strings.Cut(section, "\n| "+name+" | ")
+	value, _, _ := strings.Cut(rest, " |")
+	return value
+}
+
+// parse reads a section. Whatever does not belong there is an error: the table is
+// part of the program, and a test reads all of it.
+func parse(section string) (*Profile, error) {
+	title, rows, _ := strings.Cut(section, "\n")
+	p, links := &Profile{Title: title}, map[string]link{}
+	lines := strings.Split(rows, "\n")
+	for _, line := range lines { // the links come behind the rows
 		if err := readLink(links, line); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
+			return nil, fmt.Errorf("%s: %w", title, err)
 		}
 	}
-	for n, line := range lines {
-		if title, ok := strings.CutPrefix(line, "## "); ok {
-			all = append(all, &Profile{Title: title})
-			continue
-		}
+	for _, line := range lines {
 		name, value, from, ok := row(line)
-		if !ok || len(all) == 0 {
+		if !ok {
 			continue
 		}
-		if err := all[len(all)-1].add(name, value, from, links); err != nil {
-			return nil, fmt.Errorf("line %d: %s: %w", n+1, name, err)
+		if err := p.add(name, value, from, links); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", title, name, err)
 		}
 	}
-	return all, nil
+	return p, nil
+}
+
+// must is parse of the embedded table.
+func must(section string) *Profile {
+	p, err := parse(section)
+	if err != nil {
+		panic("provider: providers.md: " + err.Error())
+	}
+	return p
 }
 
 // A link is the definition of a source below a table.
