@@ -48,7 +48,7 @@ func (p Password) obtain(ctx context.Context, l *login) (*obtained, error) {
 	form.Set("username", username)
 	form.Set("password", password)
 	if len(requested) > 0 {
-		form.Set("scope", join(requested))
+		form.Set("scope", l.client.joinScopes(requested))
 	}
 	return l.exchange(ctx, s, form, requested, "")
 }

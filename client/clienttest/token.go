@@ -118,7 +118,7 @@ func (c *call) redeemRefresh(client Client) *issued {
 	}
 	next, access := g.exchange(t, scope, c.opts, c.now)
 	is := &issued{family: t.family, access: access}
-	if next != t {
+	if next != t || c.opts.RotateAfter > 0 { // where it changes at times, it comes each time
 		is.refresh = next
 		c.x.Issued = next.value
 	}
