@@ -19,6 +19,15 @@
 // them. It lies in a tokenstore.Store, sealed by a tokenstore.Sealer, under the
 // name of issuer, client and account. It never goes to another server.
 //
+// # Providers
+//
+// What is known of real providers lies in package client/provider, and is used by
+// itself for a known Issuer, or by its name:
+//
+//	c, err := client.New(client.Config{Provider: "github", ClientID: id, Auth: client.Secret(secret), Store: store})
+//
+// What the program says itself goes before it.
+//
 // # What happens at an expiry
 //
 // A refresh token may be single-use, and using it twice may log the user out
