@@ -5,28 +5,49 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/regrant/regrant/client/clienttest"
 )
 
-// TestMain runs the tests; or, under another name, the program itself, or the browser
-// of a user who agrees to everything.
+// program builds the program, once. It is the real one: what the tests are built with,
+// the race detector for one, would make each of its many starts slow.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "regrant-cli-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), ".")
+	cmd.Env = append(os.Environ(), "GOWORK=off") // as its users build it
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return filepath.Join(dir, "cli"+exe), nil
+})
+
+var exe = map[string]string{"windows": ".exe"}[runtime.GOOS]
+
+// TestMain runs the tests; or, under another name, the browser of a user who agrees to
+// everything.
 func TestMain(m *testing.M) {
-	switch name, _, _ := strings.Cut(filepath.Base(os.Args[0]), "."); name {
-	case "regrant":
-		os.Exit(run())
-	case "browser":
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "browser") {
 		os.Exit(browse(os.Args[len(os.Args)-1]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if path, err := program(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
 }
 
 func browse(url string) int {
@@ -57,16 +78,20 @@ func newHome(t *testing.T) *home {
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"regrant", "browser"} {
-		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
+	regrant, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"regrant": regrant, "browser": self} {
+		if err := os.Symlink(path, filepath.Join(bin, name+exe)); err != nil {
 			t.Skipf("this system has no symbolic links: %v", err)
 		}
 	}
-	h.write("passphrase", "open sesame\n")
+	h.write("passphrase", "bm90IGEgc2VjcmV0LCBidXQgMzIgYnl0ZXMgbG9uZyE=\n") // a key: nothing to derive
 	h.env = []string{
 		"HOME=" + h.dir, "PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH"), "LANG=C.UTF-8",
 		"BROWSER=" + filepath.Join(bin, "browser"), "REGRANT_PASSPHRASE_FILE=" + h.path("passphrase"),
-		"GORACE=atexit_sleep_ms=0", // the race detector makes a process linger for a second
+		"GORACE=atexit_sleep_ms=0", // the race detector would make the browser linger for a second
 	}
 	return h
 }
@@ -94,7 +119,7 @@ func (h *home) command(args ...string) *exec.Cmd {
 	// The program is given time to end by itself before the test is over.
 	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	h.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, h.path("bin", "regrant"), args...)
+	cmd := exec.CommandContext(ctx, h.path("bin", "regrant"+exe), args...)
 	cmd.Env = h.env
 	cmd.Dir = h.dir
 	return cmd
@@ -160,4 +185,19 @@ func contains(t *testing.T, text string, parts ...string) {
 			t.Errorf("there is no %q in:\n%s", part, text)
 		}
 	}
+}
+
+// secretsIn looks for a secret in all files below dir, but for the one that has to
+// have it.
+func secretsIn(dir, secret, except string) error {
+	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || filepath.Base(path) == except {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(data, []byte(secret)) {
+			err = errors.New(path + " has the secret")
+		}
+		return err
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,11 +29,14 @@ var update = flag.Bool("update", false, "write the golden screens anew")
 type terminal struct {
 	t      *testing.T
 	pty    *os.File
-	screen *vt.SafeEmulator
+	screen *vt.Emulator
 	cmd    *exec.Cmd
 	shown  chan struct{} // something has changed
 	over   chan struct{} // closed when the program has ended, and all was shown
 	before *term.State
+
+	mu  sync.Mutex // guards screen, but for its Read, and
+	raw []byte     // all that the program has written
 }
 
 // open runs the program in a terminal of that size.
@@ -58,7 +62,7 @@ func openTerminal(t *testing.T, cmd *exec.Cmd, columns, rows int) *terminal {
 		t.Fatal(err)
 	}
 	x := &terminal{
-		t: t, pty: p, before: before, screen: vt.NewSafeEmulator(columns, rows), cmd: cmd,
+		t: t, pty: p, before: before, screen: vt.NewEmulator(columns, rows), cmd: cmd,
 		shown: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	go func() { _, _ = io.Copy(p, x.screen) }() // what a terminal answers to questions
@@ -66,7 +70,7 @@ func openTerminal(t *testing.T, cmd *exec.Cmd, columns, rows int) *terminal {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-x.over
-		_ = x.screen.Close()
+		_ = x.screen.InputPipe().(io.Closer).Close() // Close is not for concurrent use
 		_ = p.Close()
 	})
 	return x
@@ -78,7 +82,10 @@ func (x *terminal) show() {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := x.pty.Read(buffer)
+		x.mu.Lock()
 		_, _ = x.screen.Write(buffer[:n])
+		x.raw = append(x.raw, buffer[:n]...)
+		x.mu.Unlock()
 		select {
 		case x.shown <- struct{}{}:
 		default:
@@ -92,11 +99,20 @@ func (x *terminal) show() {
 
 // text is what is on the screen, without trailing space.
 func (x *terminal) text() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	var lines []string
 	for line := range strings.Lines(x.screen.String()) {
 		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n") + "\n"
+}
+
+// written is all that the program has written, control sequences included.
+func (x *terminal) written() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return string(x.raw)
 }
 
 // see waits until the screen shows a text.

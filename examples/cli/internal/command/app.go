@@ -41,7 +41,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer,
 	root.SetOut(a.ui.Out)
 	root.SetErr(a.ui.Err)
 	err := root.ExecuteContext(ctx)
-	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(exit.SignalError)) {
+	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(exit.SignalError)) && !errors.As(err, new(exit.StatusError)) {
 		err = cause // whatever it looks like from where it was noticed
 	}
 	return a.report(err)
@@ -50,9 +50,8 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer,
 // report says what went wrong and what to do, and returns the code.
 func (a *app) report(err error) int {
 	code, hint := exit.Of(err)
-	var silent exit.StatusError
-	if err == nil || errors.As(err, &silent) {
-		return code
+	if err == nil || errors.As(err, new(exit.StatusError)) || errors.As(err, new(exit.SignalError)) {
+		return code // who pressed ^C knows it
 	}
 	text := message(err)
 	if a.json {
@@ -234,7 +233,7 @@ scripts and other programs: to any number of them at once.`,
 	flags.StringVarP(&a.account, "as", "a", "", "which account: a name of your own, such as work (REGRANT_ACCOUNT, else default)")
 	flags.BoolVar(&a.json, "json", false, "write JSON, also for errors")
 	flags.BoolVar(&a.debug, "debug", false, "show what goes over the wire, without secrets")
-	root.AddCommand(a.login(), a.token(), a.status(), a.accounts(), a.logout())
+	root.AddCommand(a.login(), a.token(), a.call(), a.exec(), a.status(), a.accounts(), a.logout(), a.reseal(), a.man())
 	a.complete(root)
 	return root
 }
@@ -257,6 +256,23 @@ func atMost(most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) > most {
 			return exit.Usagef(c.CommandPath()+" --help", "%s does not know what to do with %q", c.Name(), ui.Name(args[most]))
+		}
+		return nil
+	}
+}
+
+// exactly makes sure that there are that many arguments; what says what is missing.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		return errors.Join(atLeast(n, what)(c, args), atMost(n)(c, args))
+	}
+}
+
+// atLeast makes sure that there are that many arguments or more.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < n {
+			return exit.Usagef(c.CommandPath()+" --help", "%s needs %s", c.Name(), what)
 		}
 		return nil
 	}

@@ -1,14 +1,17 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 )
@@ -39,15 +42,27 @@ const (
 )
 
 func (a *app) status() *cobra.Command {
-	return &cobra.Command{
+	watch := false
+	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show all accounts: what works, and for how long",
-		Args:  atMost(0),
+		Long: `Show the accounts of all profiles, or of one with --profile, as they are kept here: no
+server is asked.
+
+  fresh            the access token works
+  expired          the next use renews it
+  login required   the server has ended the grant, or nobody is logged in
+  unreadable       the record does not open: another passphrase, or damaged
+
+LOGIN AGAIN says when the refresh token ends, where the server has told.`,
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := a.states(c.Context(), time.Now())
 			switch {
 			case err != nil:
 				return err
+			case watch:
+				return a.watch(c.Context(), all)
 			case a.json:
 				return a.ui.Out.JSON(all)
 			case len(all) == 0:
@@ -58,6 +73,29 @@ func (a *app) status() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "keep showing, until ^C")
+	return c
+}
+
+// watch shows the accounts as they change.
+func (a *app) watch(ctx context.Context, all []state) error {
+	if !a.ui.Out.Lively() || a.json {
+		return exit.Usagef("regrant status --json shows it once", "--watch needs a terminal")
+	}
+	looked := time.Now()
+	return a.ui.Out.Watch(ctx, func(now time.Time) (string, error) {
+		if now.Sub(looked) >= time.Second {
+			fresh, err := a.states(ctx, now)
+			if err != nil {
+				return "", err
+			}
+			all, looked = fresh, now
+		}
+		if len(all) == 0 {
+			return "Nobody is logged in.\n", nil
+		}
+		return a.table(all, now), nil
+	})
 }
 
 // states looks at all accounts. Nobody is asked but the stores.
@@ -81,6 +119,9 @@ func (a *app) states(ctx context.Context, now time.Time) ([]state, error) {
 			return nil, err
 		}
 	}
+	slices.SortFunc(all, func(a, b state) int {
+		return cmp.Or(cmp.Compare(a.Profile, b.Profile), cmp.Compare(a.Account, b.Account))
+	})
 	return all, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/oauth2"
 
+	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 )
@@ -31,7 +32,7 @@ stays where it scrolls to.`,
 				me := s.Client.Account(a.accountName())
 				get := me.Token
 				if renew {
-					get = func(ctx context.Context) (*oauth2.Token, error) { return me.Refresh(ctx, nil) }
+					get = renewed(me)
 				}
 				t, err := get(c.Context())
 				if err != nil {
@@ -52,4 +53,9 @@ stays where it scrolls to.`,
 	c.Flags().BoolVar(&force, "force", false, "print it on a terminal, too")
 	c.Flags().BoolVar(&renew, "refresh", false, "renew it first, whether or not that is needed")
 	return c
+}
+
+// renewed is Token, but for a renewal in any case.
+func renewed(me *client.Account) func(context.Context) (*oauth2.Token, error) {
+	return func(ctx context.Context) (*oauth2.Token, error) { return me.Refresh(ctx, nil) }
 }

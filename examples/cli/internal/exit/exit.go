@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"syscall"
 
@@ -116,6 +117,9 @@ func Of(err error) (code int, hint string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return TryLater, ""
 	case !errors.As(err, &e):
+		if errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError)) {
+			return TryLater, "" // an API that is out of reach
+		}
 		return Failure, ""
 	}
 	switch {

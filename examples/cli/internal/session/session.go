@@ -39,6 +39,10 @@ type Options struct {
 	// nothing yet that it opens.
 	Login bool
 
+	// Unverified does not try the passphrase on what is kept: some of that may be
+	// sealed with another already.
+	Unverified bool
+
 	// Names is for looking at the names of accounts alone: nothing is opened, and
 	// no passphrase asked for.
 	Names bool

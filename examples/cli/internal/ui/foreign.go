@@ -14,7 +14,7 @@ import (
 // characters, without escape sequences, control characters, and what changes the
 // direction of text or cannot be seen. A longer text ends in "…".
 func Text(s string, n int) string {
-	s = ansi.Strip(strings.ToValidUTF8(s, ""))
+	s = ansi.Strip(sevenBit(strings.ToValidUTF8(s, "")))
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -30,6 +30,25 @@ func Text(s string, n int) string {
 	}
 	return string([]rune(s)[:max(n-1, 0)]) + "…"
 }
+
+// sevenBit writes C1 controls as the escape sequences that they stand for (ECMA-48
+// section 5.3), so that they go with all that belongs to them.
+func sevenBit(s string) string {
+	if !strings.ContainsFunc(s, isC1) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if isC1(r) {
+			b.WriteByte(0x1b)
+			r -= 0x40
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func isC1(r rune) bool { return r >= 0x80 && r < 0xa0 }
 
 // Name is Text for names, which are short.
 func Name(s string) string { return Text(s, 200) }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -17,6 +18,7 @@ func (s *Screen) Table(head []string, rows [][]string) string {
 		}
 		return b.String()
 	}
+	head, rows = filled(head, rows)
 	const gap = 2
 	widths, total := make([]int, len(head)), -gap
 	for i := range head {
@@ -42,6 +44,28 @@ func (s *Screen) Table(head []string, rows [][]string) string {
 		line(row, func(s string) string { return s })
 	}
 	return b.String()
+}
+
+// filled leaves out columns with nothing in them.
+func filled(head []string, rows [][]string) ([]string, [][]string) {
+	var columns []int
+	for i := range head {
+		if slices.ContainsFunc(rows, func(row []string) bool { return ansi.StringWidth(row[i]) > 0 }) {
+			columns = append(columns, i)
+		}
+	}
+	pick := func(cells []string) []string {
+		picked := make([]string, len(columns))
+		for to, from := range columns {
+			picked[to] = cells[from]
+		}
+		return picked
+	}
+	short := make([][]string, len(rows))
+	for i, row := range rows {
+		short[i] = pick(row)
+	}
+	return pick(head), short
 }
 
 // blocks shows each row as lines of head and cell.

@@ -1,0 +1,138 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/client/clienttest"
+)
+
+// populate makes accounts in every state.
+func populate(t *testing.T) (*clienttest.Server, *home) {
+	t.Helper()
+	s, h := clienttest.NewServer(t), newHome(t)
+	s.Set(func(o *clienttest.Options) {
+		o.AccessTokenLifetime = time.Hour
+		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+			if x.Path == clienttest.TokenPath && answer["refresh_token"] != nil {
+				answer["refresh_token_expires_in"] = 30*24*3600 + 60
+			}
+		}
+	})
+	h.login(s)
+	h.login(s, "--as", "work")
+	h.must("login", s.Issuer(), "--client-id", clienttest.PublicClient, "--profile", "archive", "--store", "sqlite", "--as", "old")
+	s.Revoke("alice")
+	h.run("token", "--as", "work", "--refresh") // finds out
+	h.login(s)
+	h.must("token", "--refresh")
+	return s, h
+}
+
+func TestStatusShowsEveryAccount(t *testing.T) {
+	_, h := populate(t)
+	x := h.open(90, 24, "status")
+	x.wait()
+	x.golden("status")
+	x = h.open(50, 40, "status")
+	x.wait()
+	x.golden("status-narrow")
+	x = h.with("LANG=C").open(90, 24, "status")
+	x.wait()
+	x.golden("status-ascii")
+
+	all := parse[[]struct {
+		Profile, Account, State, Store string
+		Generation                     uint64
+	}](t, h.must("status", "--json").out)
+	if len(all) != 3 || all[1].State != "fresh" || all[1].Generation != 1 || all[2].State != "login required" || all[0].Store != "sqlite" {
+		t.Errorf("%+v", all)
+	}
+	if lines := strings.Split(h.must("status").out, "\n"); len(lines) != 5 || strings.Count(lines[1], "\t") != strings.Count(lines[0], "\t") {
+		t.Errorf("on a pipe: %q", lines)
+	}
+}
+
+func TestWithNoColorThereIsNone(t *testing.T) {
+	_, h := populate(t)
+	x := h.with("NO_COLOR=1").open(90, 24, "status")
+	x.wait()
+	if strings.Contains(x.written(), "\x1b[32m") || strings.Contains(x.written(), "\x1b[31m") {
+		t.Errorf("there are colours in %q", x.written())
+	}
+	x = h.open(90, 24, "status")
+	x.wait()
+	contains(t, x.written(), "\x1b[32mfresh", "\x1b[31mlogin required")
+}
+
+func TestStatusWatchFollowsWhatHappensAndLeavesTheTerminalClean(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	s.Set(func(o *clienttest.Options) { o.AccessTokenLifetime = time.Hour })
+	h.login(s)
+	x := h.open(90, 10, "status", "--watch")
+	x.see("^C ends")
+	if !strings.Contains(x.written(), "\x1b[?1049h") {
+		t.Error("there is no screen of its own")
+	}
+	h.must("logout")
+	x.see("Nobody is logged in")
+	h.login(s, "--as", "other")
+	x.see("other")
+	x.press(ctrlC)
+	if code := x.wait(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	if text := x.text(); strings.Contains(text, "^C ends") || !strings.Contains(text, "other") {
+		t.Errorf("what is left on the screen:\n%s", text)
+	}
+}
+
+func TestResealChangesThePassphraseOfEverything(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s)
+	h.login(s, "--as", "work")
+	if err := os.WriteFile(h.path("next"), []byte("another one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, h.must("reseal", "--new-passphrase-file", "next").err, "Sealed 2 records", "The old one is still in")
+	if o := h.run("token"); o.code != 6 {
+		t.Errorf("with the old passphrase: exit code %d: %s", o.code, o.err)
+	}
+	h = h.with("REGRANT_PASSPHRASE_FILE=" + h.path("next"))
+	h.must("token")
+	h.must("token", "--as", "work")
+	contains(t, h.with("REGRANT_PASSPHRASE_FILE="+h.path("passphrase")).must("reseal", "--new-passphrase-file", "next").err, "Sealed 0 records")
+}
+
+func TestAClientSecretIsKeptSealed(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	x := h.open(80, 24, "login", s.Issuer(), "--client-id", clienttest.ConfidentialClient, "--store", "file", "--client-secret")
+	x.see("Client secret of test-confidential:")
+	x.press(clienttest.ConfidentialSecret + enter)
+	if code := x.wait(); code != 0 || strings.Contains(x.written(), clienttest.ConfidentialSecret) {
+		t.Errorf("exit code %d:\n%s", code, x.text())
+	}
+	h.must("token", "--refresh")
+	if accounts := strings.TrimSpace(h.must("accounts", "--json").out); strings.Count(accounts, "account") != 1 {
+		t.Errorf("the secret is an account: %s", accounts)
+	}
+	contains(t, h.must("reseal", "--new-passphrase-file", "passphrase").err, "Sealed 0 records")
+
+	h.must("logout")
+	h.write("secret", clienttest.ConfidentialSecret+"\n")
+	h.must("login", "--client-secret-file", h.path("secret"))
+	h.must("token", "--refresh")
+	if o := h.run("login", "--client-secret-env", "UNSET"); o.code != 5 || !strings.Contains(o.err, "UNSET") {
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+	h.with("SECRET="+clienttest.ConfidentialSecret).must("login", "--client-secret-env", "SECRET")
+
+	err := secretsIn(h.dir, clienttest.ConfidentialSecret, "secret")
+	if err != nil {
+		t.Error(err)
+	}
+}
