@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,5 +209,55 @@ func TestALogoutThatFailsForNowCanComeAgain(t *testing.T) {
 		if got := loggedIn(t, c); slices.Contains(got, "user-3") {
 			t.Errorf("still logged in: %q", got)
 		}
+	})
+}
+
+func TestALogoutTokenThatReachesTwoMachinesAtOnceCountsOnce(t *testing.T) {
+	inOffice(t, func(t *testing.T, b *backend, c *client.Client) {
+		token := b.as.LogoutToken(map[string]any{"sub": "bob"})
+		var machines sync.WaitGroup
+		var accepted atomic.Int64
+		for _, c := range []*client.Client{c, b.machine(), b.machine()} {
+			machines.Go(func() {
+				rec := httptest.NewRecorder()
+				err := c.BackChannelLogout(rec, logoutRequest(t, token), nil)
+				if err == nil {
+					accepted.Add(1)
+				} else if !strings.Contains(err.Error(), "used already") || rec.Code != http.StatusBadRequest {
+					t.Errorf("status %d, %v", rec.Code, err)
+				}
+			})
+		}
+		machines.Wait()
+		if n := accepted.Load(); n != 1 {
+			t.Errorf("accepted %d times", n)
+		}
+		if got := loggedIn(t, c); !slices.Equal(got, []string{"user-3"}) {
+			t.Errorf("still logged in: %q", got)
+		}
+	})
+}
+
+// A machine that has a fresh token learns of it from the API's 401.
+func TestALogoutAtTheServerHoldsOnEveryMachine(t *testing.T) {
+	inOffice(t, func(t *testing.T, b *backend, c *client.Client) {
+		other := b.machine()
+		for _, account := range []string{"user-1", "user-3"} {
+			b.works(other.Account(account))
+		}
+		if err := c.BackChannelLogout(httptest.NewRecorder(), logoutRequest(t, b.as.LogoutToken(map[string]any{"sub": "bob"})), nil); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := other.Account("user-1").HTTPClient().Get(b.as.URL(clienttest.APIPath))
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("the API answers %s", resp.Status)
+			}
+		}
+		if _, err := other.Account("user-1").Token(t.Context()); !errors.Is(err, client.ErrLoginRequired) {
+			t.Errorf("the other machine still has a token: %v", err)
+		}
+		b.works(other.Account("user-3"))
 	})
 }

@@ -95,8 +95,9 @@ type Config struct {
 	// HTTPClient is used for requests to the authorization server: its
 	// Transport and its Timeout (zero: 30 s for each request). Redirects are
 	// not followed and its Jar is not used. Its Transport is also the base of
-	// Account.HTTPClient. It must not repeat requests by itself. Nil:
-	// http.DefaultTransport.
+	// Account.HTTPClient. It must not repeat requests by itself. What a server
+	// sends is bounded, but for the header of an answer: that is up to the
+	// Transport's MaxResponseHeaderBytes. Nil: http.DefaultTransport.
 	HTTPClient *http.Client
 
 	// OnEvent is told what happened, after the fact, in order, and while no

@@ -11,7 +11,8 @@
 //
 // A web program, whose users come with browsers of their own, logs them in with
 // [Client.BeginLogin] and [Client.FinishLogin]; the rest is the same, on any of
-// its machines.
+// its machines. At night [Client.KeepAlive] renews what nobody has used, and
+// [Client.Accounts] tells how every grant is doing.
 //
 // # What is kept
 //

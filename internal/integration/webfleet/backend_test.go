@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -187,12 +189,10 @@ func (b *worker) call(user string) error {
 }
 
 // once calls for every user, in an order of its own.
-func (b *worker) once(r *report) {
-	b.each(rand.Perm(b.users), func() bool { return false }, r)
-}
+func (b *worker) once(r *report) { b.each(slices.Values(rand.Perm(b.users)), r) }
 
-// work goes on calling for one user after the other, until an order comes or the
-// test has ended.
+// work goes on calling for one user or another, until an order comes or the test
+// has ended.
 func (b *worker) work(r *report) {
 	var over atomic.Bool
 	go func() {
@@ -200,14 +200,15 @@ func (b *worker) work(r *report) {
 		_ = b.child.Receive(&next)
 		over.Store(true)
 	}()
-	for !over.Load() {
-		b.each(rand.Perm(b.users), over.Load, r)
-		time.Sleep(200 * time.Millisecond) // or few users would be called for all the time
-	}
+	b.each(func(yield func(int) bool) {
+		for !over.Load() && yield(rand.IntN(b.users)) {
+			time.Sleep(5 * time.Millisecond) // two hundred calls a second
+		}
+	}, r)
 }
 
-// each calls for these users, unless it is over before.
-func (b *worker) each(users []int, over func() bool, r *report) {
+// each calls for these users, some at a time.
+func (b *worker) each(users iter.Seq[int], r *report) {
 	jobs := make(chan string)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -230,10 +231,7 @@ func (b *worker) each(users []int, over func() bool, r *report) {
 			}
 		})
 	}
-	for _, i := range users {
-		if over() {
-			break
-		}
+	for i := range users {
 		jobs <- userName(i)
 	}
 	close(jobs)

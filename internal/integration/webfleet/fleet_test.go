@@ -127,6 +127,20 @@ func (f *fleet) round(o order) (calls int, failed []report, took time.Duration) 
 	return calls, failed, time.Since(began)
 }
 
+// comesToRest checks that nothing goes on once nobody calls any more. What has been
+// used is renewed once more in the background.
+func (f *fleet) comesToRest() {
+	f.t.Helper()
+	time.Sleep(2 * f.scale.lifetime)
+	for _, p := range f.all {
+		var r report
+		p.Send(rest)
+		if p.Receive(&r); r.Goroutines > 150 {
+			f.t.Errorf("process %d has %d goroutines, and nothing to do", p.PID(), r.Goroutines)
+		}
+	}
+}
+
 // sentAgain tells how many token requests came with a refresh token that had come
 // before.
 func (f *fleet) sentAgain() (n int) {
@@ -243,6 +257,7 @@ func TestKilledProcessesAndARestartOfTheDatabaseLogNobodyOut(t *testing.T) {
 				t.Errorf("a minute later there are still failures: %+v", last)
 			}
 			f.nobodyIsLoggedOut()
+			f.comesToRest()
 			for _, p := range f.all {
 				p.Close()
 			}
