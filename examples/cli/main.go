@@ -9,6 +9,7 @@
 //	internal/profile    the files that say which server and which client, without a secret
 //	internal/ui         the terminal: styles, questions, tables, bars, QR codes, JSON, foreign text
 //	internal/trace      --debug
+//	internal/forward    the reverse proxy
 //	internal/exit       exit codes, and what to do next
 //
 // A new command is a file in internal/command with a method of app that returns a
