@@ -10,6 +10,7 @@
 //	internal/ui         the terminal: styles, questions, tables, bars, QR codes, JSON, foreign text
 //	internal/trace      --debug
 //	internal/forward    the reverse proxy
+//	internal/helper     the protocols of kubectl, git, docker and curl
 //	internal/exit       exit codes, and what to do next
 //
 // A new command is a file in internal/command with a method of app that returns a

@@ -234,7 +234,7 @@ scripts and other programs: to any number of them at once.`,
 	flags.BoolVar(&a.json, "json", false, "write JSON, also for errors")
 	flags.BoolVar(&a.debug, "debug", false, "show what goes over the wire, without secrets")
 	root.AddCommand(a.login(), a.token(), a.call(), a.exec(), a.status(), a.accounts(), a.logout(), a.reseal(), a.man())
-	root.AddCommand(a.proxy())
+	root.AddCommand(a.proxy(), a.helper())
 	a.complete(root)
 	return root
 }
@@ -262,10 +262,10 @@ func atMost(most int) cobra.PositionalArgs {
 	}
 }
 
-// exactly makes sure that there are that many arguments; what says what is missing.
-func exactly(n int, what string) cobra.PositionalArgs {
+// exactlyOne makes sure that there is one argument; what says what is missing.
+func exactlyOne(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		return errors.Join(atLeast(n, what)(c, args), atMost(n)(c, args))
+		return errors.Join(atLeast(1, what)(c, args), atMost(1)(c, args))
 	}
 }
 

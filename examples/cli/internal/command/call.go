@@ -48,7 +48,7 @@ control characters are shown instead of obeyed.`,
   regrant call -X PUT https://api.example.com/files/1 -d @photo.jpg -H 'Content-Type: image/jpeg'
   tar c . | regrant call --fail https://api.example.com/backup -d @-
   regrant call https://api.example.com/export -o export.json`,
-		Args: exactly(1, "the URL"),
+		Args: exactlyOne("the URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r.request.URL = args[0]
 			r.request.In = a.ui.In

@@ -15,7 +15,7 @@ func (a *app) man() *cobra.Command {
 		Use:    "man DIRECTORY",
 		Short:  "Write the manual pages to a directory",
 		Hidden: true,
-		Args:   exactly(1, "the directory"),
+		Args:   exactlyOne("the directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // of manuals, for everybody
 				return exit.With(exit.Usage, "", err)

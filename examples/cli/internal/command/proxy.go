@@ -45,7 +45,7 @@ With --unix there is a socket instead, which belongs to you, and no secret.`,
   regrant proxy --unix ~/api.sock https://api.example.com &
   curl --unix-socket ~/api.sock http://api/me
   regrant proxy --json https://api.example.com/v2   # {"url": …, "address": …, "secret": …}`,
-		Args: exactly(1, "the URL of the API"),
+		Args: exactlyOne("the URL of the API"),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
 	}
 	f := c.Flags()
