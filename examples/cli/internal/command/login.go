@@ -56,13 +56,21 @@ How to log in:
 			return l.run(c.Context(), args)
 		},
 	}
-	f, p := c.Flags(), &l.profile
+	f := c.Flags()
 	f.BoolVar(&l.device, "device", false, "log in by a code that is entered on any machine")
 	f.BoolVar(&l.code, "code", false, "log in in any browser, and carry the result over by hand")
 	f.BoolVar(&l.password, "password", false, "log in by name and password, which are asked for")
 	f.BoolVar(&l.noBrowser, "no-browser", false, "show the URL instead of opening it")
 	f.BoolVar(&l.ifNeeded, "if-needed", false, "do nothing if the account can be used")
 	f.DurationVar(&l.patience, "timeout", 5*time.Minute, "how long to wait for you")
+	l.profileFlags(c)
+	c.MarkFlagsMutuallyExclusive("device", "code", "password", "no-browser")
+	return c
+}
+
+// profileFlags are those that say what the profile is to be.
+func (l *loginRun) profileFlags(c *cobra.Command) {
+	f, p := c.Flags(), &l.profile
 	f.StringVar(&p.ClientID, "client-id", "", "the client identifier that the server has given to this program")
 	f.StringSliceVar(&p.Scopes, "scope", nil, "a scope to ask for, again for each; none: openid and offline_access if the server has them")
 	f.StringArrayVar(&l.params, "param", nil, "NAME=VALUE to add to authorization requests, again for each")
@@ -77,10 +85,8 @@ How to log in:
 	f.StringVar(&p.Endpoint.Token, "token-endpoint", "", "of a server without discovery")
 	f.StringVar(&p.Endpoint.Device, "device-endpoint", "", "of a server without discovery")
 	f.StringVar(&p.Endpoint.Revocation, "revocation-endpoint", "", "of a server without discovery")
-	c.MarkFlagsMutuallyExclusive("device", "code", "password", "no-browser")
 	c.MarkFlagsMutuallyExclusive("client-secret", "client-secret-file", "client-secret-env")
 	_ = c.RegisterFlagCompletionFunc("store", cobra.FixedCompletions([]string{profile.Keyring, profile.File, profile.SQLite}, cobra.ShellCompDirectiveNoFileComp))
-	return c
 }
 
 func (l *loginRun) run(ctx context.Context, args []string) error {
@@ -122,15 +128,23 @@ func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) 
 		}
 	}
 	if changed {
-		dir, err := a.dir()
-		if err == nil {
-			err = dir.Save(s.Profile)
-		}
-		if err != nil {
-			return fmt.Errorf("the login succeeded, but the profile could not be saved: %w", err)
+		if err := l.save(s); err != nil {
+			return err
 		}
 	}
 	return l.welcome(ctx, s, me)
+}
+
+// save keeps the profile for the next command.
+func (l *loginRun) save(s *session.Session) error {
+	dir, err := l.app.dir()
+	if err == nil {
+		err = dir.Save(s.Profile)
+	}
+	if err != nil {
+		return fmt.Errorf("the login succeeded, but the profile could not be saved: %w", err)
+	}
+	return nil
 }
 
 var errPatience = errors.New("nobody has finished the login in time")
