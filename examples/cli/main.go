@@ -12,6 +12,7 @@
 //	internal/forward    the reverse proxy
 //	internal/helper     the protocols of kubectl, git, docker and curl
 //	internal/adopt      the files of other programs, from which grants are imported
+//	internal/doctor     what examines servers and this machine
 //	internal/exit       exit codes, and what to do next
 //
 // A new command is a file in internal/command with a method of app that returns a

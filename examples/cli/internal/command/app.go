@@ -234,7 +234,7 @@ scripts and other programs: to any number of them at once.`,
 	flags.BoolVar(&a.json, "json", false, "write JSON, also for errors")
 	flags.BoolVar(&a.debug, "debug", false, "show what goes over the wire, without secrets")
 	root.AddCommand(a.login(), a.token(), a.call(), a.exec(), a.status(), a.accounts(), a.logout(), a.reseal(), a.man())
-	root.AddCommand(a.proxy(), a.helper(), a.importGrant())
+	root.AddCommand(a.proxy(), a.helper(), a.importGrant(), a.doctor())
 	a.complete(root)
 	return root
 }

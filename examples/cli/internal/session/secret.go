@@ -49,6 +49,9 @@ func (s *Session) keptSecret(ctx context.Context) (string, error) {
 	return string(data), nil
 }
 
+// ClientSecret returns the client secret of the profile.
+func (s *Session) ClientSecret(ctx context.Context) (string, error) { return s.clientSecret(ctx) }
+
 // KeepSecret seals the client secret that the session was opened with into the store.
 func (s *Session) KeepSecret(ctx context.Context) error {
 	key := s.secretKey()

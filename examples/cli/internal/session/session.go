@@ -47,6 +47,12 @@ type Options struct {
 	// no passphrase asked for.
 	Names bool
 
+	// Memory keeps the grants of this session in memory: they end with it.
+	Memory bool
+
+	// Wire sends what is for the authorization server; nil: http.DefaultTransport.
+	Wire http.RoundTripper
+
 	// Secret is a client secret that is not kept yet; "": that of the profile.
 	Secret string
 
@@ -106,7 +112,9 @@ func (s *Session) open(ctx context.Context) error {
 	if o.Secret != "" || p.ClientSecret != (profile.SecretRef{}) {
 		cfg.Auth = client.SecretFunc(s.clientSecret)
 	}
-	if w := s.opener.Debug; w != nil {
+	if o.Wire != nil {
+		cfg.HTTPClient = &http.Client{Transport: o.Wire}
+	} else if w := s.opener.Debug; w != nil {
 		cfg.HTTPClient = &http.Client{Transport: trace.Server(http.DefaultTransport, w)}
 		s.API = trace.API(http.DefaultTransport, w)
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
 	"github.com/regrant/regrant/tokenstore/keyringstore"
+	"github.com/regrant/regrant/tokenstore/memstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -25,7 +27,14 @@ import (
 const keychainName = "regrant"
 
 // openStore opens the place of the grants, and asks for what seals them.
-func (s *Session) openStore(ctx context.Context) error {
+func (s *Session) openStore(ctx context.Context) (err error) {
+	if s.options.Memory {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // it never fails
+		s.Store = memstore.New()
+		s.Sealer, err = tokenstore.NewSealer(key)
+		return err
+	}
 	if s.Profile.Store == profile.Keyring {
 		return s.openKeychain(ctx)
 	}
