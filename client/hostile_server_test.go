@@ -155,7 +155,7 @@ func heap() int64 {
 func TestAHostileServerNeverMakesABackendHang(t *testing.T) {
 	const patience, waves = 2 * time.Second, 10
 	for _, m := range moods {
-		users, err := strconv.Atoi(cmp.Or(os.Getenv("REGRANT_TEST_USERS"), "50"))
+		users, err := strconv.Atoi(cmp.Or(os.Getenv("REGRANT_TEST_USERS"), "30"))
 		if err != nil {
 			t.Fatal(err)
 		}
