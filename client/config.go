@@ -63,7 +63,9 @@ type Config struct {
 	// Params are added to every authorization request: access_type,
 	// token_access_type, audience, prompt. What the flow itself sets (state,
 	// redirect_uri and so on) cannot be given here; New refuses it. They go before
-	// those of a profile (see Provider).
+	// those of a profile (see Provider): a web program whose users sign in with Google
+	// day by day sets a prompt of its own, so that they are asked for consent only when
+	// FinishLogin says ErrConsentRequired.
 	Params url.Values
 
 	// RedirectURL is where the server sends the user's browser after a login on

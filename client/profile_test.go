@@ -204,3 +204,21 @@ func TestNewTakesEveryProfile(t *testing.T) {
 		_ = c.Close()
 	}
 }
+
+// A web program that does not ask for consent each time hears when it has to, and why.
+func TestAWebLoginWithoutConsentIsAdvisedByTheProfile(t *testing.T) {
+	b := newBackend(t, google(t))
+	b.cfg.Params = url.Values{"prompt": {"select_account"}}
+	c := b.machine()
+	v := b.visitor("bob")
+	_, err := v.finish(c, v.agree(v.begin(c, "user-7", client.AuthRequest{})), "user-7")
+	if !errors.Is(err, client.ErrConsentRequired) || !strings.Contains(err.Error(), "Google gives a refresh token only with consent") {
+		t.Fatalf("FinishLogin: %v", err)
+	}
+	again := client.AuthRequest{Params: url.Values{"prompt": {"consent"}}}
+	me, err := v.finish(c, v.agree(v.begin(c, "user-7", again)), "user-7")
+	if err != nil {
+		t.Fatalf("FinishLogin after the consent: %v", err)
+	}
+	b.works(me)
+}

@@ -33,10 +33,11 @@ func (d *Dialect) translate(m members) {
 	}
 	if d.ErrorMember != "" {
 		code := m.text(d.ErrorMember)
-		if code == "" {
-			code = strings.TrimSpace(string(m[d.ErrorMember])) // a number
+		var number json.Number
+		if code == "" && json.Unmarshal(m[d.ErrorMember], &number) == nil {
+			code = number.String()
 		}
-		if code != "" && code != "null" && code != d.ErrorNone && !m.present("access_token") {
+		if code != "" && code != d.ErrorNone && !m.present("access_token") {
 			m.setError(code, m.text("error"), m.text("message"))
 		}
 	}

@@ -25,12 +25,14 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("application/json", tokens, 200)
 	for _, rest := range []string{
 		`"token_type":"bearer","expires_in":43199,"scope":"openid  email,read"`,
-		`"token_type":"Bearer","expires_in":"3600","refresh_token":null,"Access_Token":"x","expires_in":3.6e3`,            // Azure AD v1, and names in another case
-		`"token_type":"bearer","refresh_token_expires_in":15897600,"expires_in":28800`,                                    // GitHub
-		`"token_type":"Bearer","refresh_expires_in":0,"not-before-policy":0,"session_state":"f1"`,                         // Keycloak
-		`"token_type":"Bearer","issued_at":"1795492800000","instance_url":"https:\/\/eu1.example.com","signature":"c2ln"`, // Salesforce
-		`"ok":false,"error":"token_revoked","authed_user":{"access_token":"x"}`,                                           // Slack
-		`"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."`,             // GitHub
+		`"token_type":"Bearer","expires_in":"3600","refresh_token":null,"Access_Token":"x","expires_in":3.6e3`,                             // Azure AD v1, and names in another case
+		`"token_type":"bearer","refresh_token_expires_in":15897600,"expires_in":28800`,                                                     // GitHub
+		`"token_type":"Bearer","refresh_expires_in":0,"not-before-policy":0,"session_state":"f1"`,                                          // Keycloak
+		`"token_type":"Bearer","issued_at":"1795492800000","instance_url":"https:\/\/eu1.example.com","signature":"c2ln"`,                  // Salesforce
+		`"ok":false,"error":"token_revoked","authed_user":{"access_token":"x"}`,                                                            // Slack
+		`"status":503,"error":"Invalid Params: invalid refresh_token"`, `"status":0,"authed_user":{"access_token":"x","token_type":"N_A"}`, // Withings
+		`"error":{"message":"used","type":"invalid_request_error","code":"refresh_token_reused"}`,             // OpenAI
+		`"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."`, // GitHub
 		`"token_type":"N_A"`, `"token_type":"Bearer","expires_in":1e999`, `"token_type":"Bearer","expires_in":"\u0033600\n"`, `"a":[[1`,
 		`"token_type":"Bearer","refresh_expires_in":-5,"x_refresh_token_expires_in":" 8726400 ","access_token":"a\u0000"`,
 	} {
@@ -69,6 +71,17 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("the access token is %q, with status %d", a.AccessToken, status)
 		case json.Valid([]byte(body)):
 			checkMembers(t, a, body)
+		}
+		// A dialect reads other members, and keeps the same promises.
+		d := tokenendpoint.Dialect{
+			Nested: "authed_user", ErrorMember: "status", ErrorNone: "0", Dead: []string{"bad_refresh_token"}, TokenTypes: []string{"N_A"},
+			Milliseconds: true, Lifetime: time.Hour,
+		}
+		switch a, err := d.Post(t.Context(), base, endpoint, form, header); {
+		case err != nil:
+			check(err)
+		case a.AccessToken == "" || !tokenendpoint.HeaderSafe(a.AccessToken) || a.Lifetime <= 0 || a.Lifetime > longest || status/100 != 2:
+			t.Errorf("in a dialect, an answer is %+v, with status %d", a, status)
 		}
 		if d, err := rfc6749.Device(t.Context(), base, endpoint, form, header); err != nil {
 			check(err)
