@@ -16,8 +16,8 @@
 // revokes a family when one is used twice (RFC 9700 section 4.14.2). It is strict
 // with clients: what RFC 6749 forbids is refused.
 //
-// [Options] make it one of the other kinds of servers that exist, or a hostile
-// one; [Server.FailNext] injects faults on the wire; [Server.HoldRequest] and
+// [Options] make it one of the other kinds of servers that exist, a provider of package
+// client/provider by its name, or a hostile one; [Server.FailNext] injects faults on the wire; [Server.HoldRequest] and
 // [Server.HoldAnswer] stop a request at the worst moment; [Server.Exchanges]
 // tells what was sent, so that a test can say "this refresh token was spent
 // once".

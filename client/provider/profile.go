@@ -11,7 +11,9 @@
 package provider
 
 import (
+	"cmp"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -116,16 +118,17 @@ const (
 )
 
 // Repeats tells for how long a refresh request whose answer was lost can be sent
-// again, as often as need be. Zero means that a repeat is a risk, as far as is known.
+// again, as often as need be. Zero means that a repeat is a risk: as far as is known,
+// or because what is known of Reuse is not verified.
 func (p *Profile) Repeats() time.Duration {
+	if !slices.ContainsFunc(p.Facts, func(f Fact) bool { return f.Name == "reuse" && f.Verified }) {
+		return 0
+	}
 	switch p.Reuse {
 	case ReuseNone, ReuseOverlap:
 		return forEver
 	case ReuseUntilUse:
-		if p.Grace == 0 {
-			return forEver
-		}
-		return p.Grace
+		return cmp.Or(p.Grace, forEver)
 	case ReuseGrace:
 		return p.Grace
 	}

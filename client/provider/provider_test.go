@@ -151,7 +151,7 @@ func TestWhatTheTableSaysIsWhatAProgramGets(t *testing.T) {
 	p := provider.ByName("slack")
 	want := provider.Answer{
 		Nested: "authed_user", OK: true, ErrorStatus: 200, ScopeSeparator: ",", TokenTypes: []string{"bot", "user"},
-		Dead: []string{"invalid_refresh_token", "token_revoked", "token_expired", "account_inactive"},
+		Dead: []string{"invalid_refresh_token"},
 	}
 	if got := p.Answer; got.Nested != want.Nested || got.OK != want.OK || got.ErrorStatus != want.ErrorStatus ||
 		got.ScopeSeparator != want.ScopeSeparator || !slices.Equal(got.TokenTypes, want.TokenTypes) || !slices.Equal(got.Dead, want.Dead) {
@@ -171,6 +171,23 @@ func TestWhatTheTableSaysIsWhatAProgramGets(t *testing.T) {
 	}
 	if g := provider.ByName("gitlab"); g.Answer.Lifetime != 2*time.Hour || g.Repeats() != 0 {
 		t.Errorf("gitlab is %+v", g)
+	}
+}
+
+// A repeat may end a grant, and a mark does: that takes more than hearsay.
+func TestOnlyVerifiedFactsMakeTheClientBolder(t *testing.T) {
+	for _, p := range provider.All() {
+		for _, f := range p.Facts {
+			switch {
+			case f.Name == "reuse" && !f.Verified && p.Repeats() != 0:
+				t.Errorf("%s: reuse is not verified, and requests are repeated for %v", p.Title, p.Repeats())
+			case f.Name == "dead" && !f.Verified:
+				t.Errorf("%s: codes that end a grant are not verified", p.Title)
+			}
+		}
+	}
+	if b := provider.ByName("bitbucket"); b.Grace != 10*time.Minute || b.Repeats() != 0 {
+		t.Errorf("Bitbucket has a grace period of %v, and requests are repeated for %v", b.Grace, b.Repeats())
 	}
 }
 
