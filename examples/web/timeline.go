@@ -126,7 +126,7 @@ func short(d time.Duration) string {
 	d = d.Round(time.Second)
 	seconds, minutes := int(d/time.Second), int(d.Round(time.Minute)/time.Minute)
 	switch {
-	case d < 90*time.Second && d != time.Minute:
+	case d <= 90*time.Second && d != time.Minute:
 		return fmt.Sprintf("%d s", seconds)
 	case d < 10*time.Minute && seconds%60 != 0:
 		return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)

@@ -10,7 +10,7 @@ import (
 func TestADurationReadsAsPeopleSayIt(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 s", 400 * time.Millisecond: "0 s", 43600 * time.Millisecond: "44 s", time.Minute: "1 min", 59900 * time.Millisecond: "1 min", 89 * time.Second: "89 s",
-		90 * time.Second: "1 min 30 s", 299600 * time.Millisecond: "5 min", 299 * time.Second: "4 min 59 s", 59*time.Minute + 59*time.Second: "1 h",
+		90 * time.Second: "90 s", 91 * time.Second: "1 min 31 s", 299600 * time.Millisecond: "5 min", 299 * time.Second: "4 min 59 s", 59*time.Minute + 59*time.Second: "1 h",
 		time.Hour: "1 h", 90 * time.Minute: "90 min", 119*time.Minute + 50*time.Second: "2 h", 25 * time.Hour: "25 h", 30 * 24 * time.Hour: "30 days",
 	} {
 		if got := short(d); got != want {

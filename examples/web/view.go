@@ -157,7 +157,7 @@ func (a *app) dashboard(w http.ResponseWriter, r *http.Request, user string) {
 	v.Events = a.history.of(user, "", 12)
 	v.Notice = a.noticed(w, r)
 	if v.Watch {
-		w.Header().Set("Refresh", "2") // the user has asked for it
+		w.Header().Set("Refresh", "3") // the user has asked for it
 	}
 	a.pages.show(w, r, http.StatusOK, "dashboard", v)
 }
@@ -185,7 +185,7 @@ func (a *app) detail(w http.ResponseWriter, r *http.Request, user string, s *ser
 	v.Events = a.history.of(user, s.slot, 20)
 	v.Notice = a.noticed(w, r)
 	if v.Watch {
-		w.Header().Set("Refresh", "2")
+		w.Header().Set("Refresh", "3")
 	}
 	a.pages.show(w, r, http.StatusOK, "detail", v)
 }
