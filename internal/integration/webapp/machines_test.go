@@ -18,7 +18,7 @@ func TestAnyMachineGoesOnWhereAnotherBegan(t *testing.T) {
 	program := build(t)
 	for name, database := range map[string]func(*testing.T) string{
 		"postgresql": func(t *testing.T) string {
-			return "DATABASE_URL=host=" + filepath.Dir(lab.StartPostgreSQL(t)) + " user=postgres dbname=postgres"
+			return "DATABASE_URL=host=" + filepath.Dir(lab.StartPostgreSQL(t).Socket) + " user=postgres dbname=postgres"
 		},
 		"redis": func(t *testing.T) string { return "REDIS_URL=unix://" + lab.StartRedis(t).Socket },
 	} {
