@@ -73,16 +73,16 @@ const patience = time.Minute
 // without JavaScript, so there is none.
 func (c *chromium) person(t *testing.T) *tab {
 	t.Helper()
-	return openTab(t, c.ctx, chromedp.WithNewBrowserContext())
+	return openTab(c.ctx, t, chromedp.WithNewBrowserContext())
 }
 
 // another opens one more tab of the same person.
 func (b *tab) another() *tab {
 	b.t.Helper()
-	return openTab(b.t, b.ctx, chromedp.WithExistingBrowserContext(chromedp.FromContext(b.ctx).BrowserContextID))
+	return openTab(b.ctx, b.t, chromedp.WithExistingBrowserContext(chromedp.FromContext(b.ctx).BrowserContextID))
 }
 
-func openTab(t *testing.T, in context.Context, option chromedp.ContextOption) *tab {
+func openTab(in context.Context, t *testing.T, option chromedp.ContextOption) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(in, option)
 	b := &tab{t: t, ctx: ctx}
@@ -250,9 +250,8 @@ func (b *tab) shot(name string) {
 	}
 }
 
-// reload loads the page again, and back goes to the one before.
-func (b *tab) reload() { b.do(chromedp.Reload()) }
-func (b *tab) back()   { b.do(chromedp.NavigateBack()) }
+// back goes to the page before.
+func (b *tab) back() { b.do(chromedp.NavigateBack()) }
 
 // forget removes the cookies of a site whose names begin so, and tells how many.
 func (b *tab) forget(site, prefix string) (n int) {
