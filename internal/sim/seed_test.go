@@ -66,6 +66,7 @@ func TestASeedReplaysExactly(t *testing.T) {
 // the rules that these faults have led to, and seeds that need them.
 var found = map[uint64]string{
 	3815:    "an import of the token that is kept forgot the generation that a lost write had taken from the store",
+	8070:    "a generation that was read when a write had failed was forgotten, and the store lost it",
 	1006646: "a process that was stopped while it renewed its intent sent the token after its lease",
 	1008480: "a mark hit another token than the one that was refused",
 	3513289: "a mark was written again, over the intent of somebody who asked on purpose",
