@@ -8,8 +8,9 @@
 // It holds tests only: the world is in world_test.go, processes and their
 // users in process_test.go, what lies between them and the outside in
 // wire_test.go, store_test.go and lock_test.go, the server in server_test.go,
-// and what must be true in oracle_*_test.go. internal/docs/proof.md tells what
-// this proves, and what it does not.
+// and what must be true in oracle_*_test.go. Scripts are in history_test.go. The
+// rules that are broken on purpose are in rules_test.go; overlay_test.go compiles
+// them. internal/docs/proof.md tells what this proves, and what it does not.
 //
 // # How a run works
 //
