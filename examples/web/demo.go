@@ -17,8 +17,8 @@ var demos = []struct {
 	grace              time.Duration
 }{
 	{signInSlot, "Accounts", "who you are", time.Minute, time.Hour, clienttest.RevokeFamily, 30 * time.Second},
-	{"calendar", "Calendar", "rotates, and wants to be used every 5 minutes", 45 * time.Second, 5 * time.Minute, clienttest.RevokeFamily, 0},
-	{"files", "Files", "rotates, and refresh tokens do not age", 90 * time.Second, 0, clienttest.RefuseReuse, 10 * time.Second},
+	{"calendar", "Calendar", "wants to be used every 5 minutes", 45 * time.Second, 5 * time.Minute, clienttest.RevokeFamily, 0},
+	{"files", "Files", "rotates; refresh tokens do not age", 90 * time.Second, 0, clienttest.RefuseReuse, 10 * time.Second},
 	{"mail", "Mail", "does not rotate", 70 * time.Second, 20 * time.Minute, clienttest.NoRotation, 0},
 }
 

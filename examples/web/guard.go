@@ -64,10 +64,10 @@ func (a *app) policy() string {
 
 // local returns a path of this application to go back to, "/" for all else that
 // could be in path: a URL elsewhere, or what a browser takes for one ("//host",
-// "/\host").
+// "/\host"), and for what does not fit into a cookie.
 func local(path string) string {
 	u, err := url.Parse(path)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(path, "/") ||
+	if err != nil || len(path) > 512 || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(path, "/") ||
 		strings.HasPrefix(path, "//") || strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == '\\' || c > '~' }) {
 		return "/"
 	}

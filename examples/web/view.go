@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 // A view is what a page shows.
 type view struct {
 	Title   string
-	User    string // "": nobody has signed in
+	User    string // who has signed in; "": nobody
 	Notice  string
 	Return  string // where to go after signing in
 	Watch   bool
@@ -83,16 +84,19 @@ func (a *app) row(ctx context.Context, user string, s *service, now time.Time) (
 	}
 	r.State = stateOf(r)
 	if r.Connected {
-		var who struct{ Sub, Email, Name string }
-		if account.Claims(ctx, &who) == nil {
-			for _, name := range []string{who.Sub, who.Name, who.Email} {
-				if name != "" {
-					r.Who = name
-				}
-			}
-		}
+		r.Who = who(ctx, account)
 	}
 	return r, nil
+}
+
+// who tells who the user is, as people would say it: what a server calls sub may be
+// a long number. "" if it does not tell.
+func who(ctx context.Context, account *client.Account) string {
+	var claims struct{ Sub, Email, Name string }
+	if account.Claims(ctx, &claims) != nil {
+		return ""
+	}
+	return cmp.Or(claims.Email, claims.Name, claims.Sub)
 }
 
 func stateOf(r row) state {
@@ -134,7 +138,7 @@ func (a *app) signedOut(w http.ResponseWriter, r *http.Request) {
 
 // dashboard is the page of a user.
 func (a *app) dashboard(w http.ResponseWriter, r *http.Request, user string) {
-	v := view{Title: "Connections", User: user, Now: time.Now(), Watch: watching(r) != "", Demo: a.demos != nil}
+	v := view{Title: "Connections", User: a.called(r, user), Now: time.Now(), Watch: watching(r) != "", Demo: a.demos != nil}
 	works, connected := 0, 0
 	for _, s := range a.services {
 		row, err := a.row(r.Context(), user, s, v.Now)
@@ -162,6 +166,11 @@ func (a *app) dashboard(w http.ResponseWriter, r *http.Request, user string) {
 	a.pages.show(w, r, http.StatusOK, "dashboard", v)
 }
 
+// called is what the page calls a user.
+func (a *app) called(r *http.Request, user string) string {
+	return cmp.Or(who(r.Context(), a.signIn().account(user)), user)
+}
+
 func summary(works, connected int) string {
 	switch {
 	case connected <= 1:
@@ -174,7 +183,7 @@ func summary(works, connected int) string {
 
 // detail is the page of one connection.
 func (a *app) detail(w http.ResponseWriter, r *http.Request, user string, s *service) {
-	v := view{Title: s.title, User: user, Now: time.Now(), Watch: watching(r) != "", Demo: a.demos != nil}
+	v := view{Title: s.title, User: a.called(r, user), Now: time.Now(), Watch: watching(r) != "", Demo: a.demos != nil}
 	row, err := a.row(r.Context(), user, s, v.Now)
 	if err != nil {
 		a.failed(w, r, s, err)

@@ -229,12 +229,12 @@ func (b *tab) dark(dark bool) {
 }
 
 // shot takes a picture of the whole page, in the directory that
-// REGRANT_SCREENSHOTS names.
+// REGRANT_SCREENSHOTS names, or that of go test -artifacts.
 func (b *tab) shot(name string) {
 	b.t.Helper()
 	dir := os.Getenv("REGRANT_SCREENSHOTS")
 	if dir == "" {
-		dir = b.t.TempDir()
+		dir = b.t.ArtifactDir()
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
