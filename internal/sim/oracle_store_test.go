@@ -175,7 +175,7 @@ func (w *world) takenOver(p *process, before *row, rec *record.Record) string {
 	}
 	switch {
 	case age >= lease:
-		if o := owner.p; !owner.idle.IsZero() && o.stalls.Before(owner.idle) && (!o.dead || o.diedAt.Sub(owner.idle) > lease) && !w.as.tokens[rec.RefreshToken].family.lostWrite {
+		if o := owner.p; !owner.idle.IsZero() && o.stalls.Before(owner.idle) && (!o.dead || o.diedAt.Sub(owner.idle) > lease) && !w.as.tokens[rec.RefreshToken].family.lostWrite && !w.oracle.reverted {
 			w.violated(p, "liveness", "it had to wait for the end of a lease: process %d has not released its intent although nothing was spent", o.id)
 		}
 		return leaseOver
