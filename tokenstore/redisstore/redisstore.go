@@ -83,7 +83,8 @@ type Store struct {
 	// before the first use.
 	Replicas int
 
-	rdb redis.UniversalClient
+	rdb     redis.UniversalClient
+	scripts sync.Map // *redis.Script, by script
 
 	mu           sync.Mutex
 	unreplicated map[tokenstore.Key]int // failures since the replicas were last known to have all
@@ -186,7 +187,7 @@ func (s *Store) change(ctx context.Context, doing string, x script, key tokensto
 // run runs a script, and returns its result; nil if that is null.
 func (s *Store) run(ctx context.Context, doing string, x script, keys []string, args ...any) (any, error) {
 	return s.await(ctx, doing, func() (any, error) {
-		result, err := x.lua().Run(ctx, s.rdb, keys, args...).Result()
+		result, err := s.lua(x).Run(ctx, s.rdb, keys, args...).Result()
 		if errors.Is(err, redis.Nil) {
 			return nil, nil
 		}

@@ -19,7 +19,7 @@ const patience = time.Second
 func (s *Store) runReplicated(ctx context.Context, doing string, x script, keys []string, args ...any) (any, error) {
 	return s.await(ctx, doing, func() (result any, err error) {
 		err = s.rdb.Watch(ctx, func(tx *redis.Tx) error {
-			if result, err = x.lua().Run(ctx, tx, keys, args...).Result(); err != nil || result != int64(1) {
+			if result, err = s.lua(x).Run(ctx, tx, keys, args...).Result(); err != nil || result != int64(1) {
 				return err
 			}
 			n, err := tx.Wait(ctx, s.Replicas, patience).Result()

@@ -17,7 +17,15 @@ if type(write) == 'table' and write.err and string.find(write.err, 'READONLY', 1
 end
 `
 
-func (x script) lua() *redis.Script { return redis.NewScript(guard + string(x)) }
+// lua returns the script as go-redis sends it: by its hash, which is computed when
+// it is first used.
+func (s *Store) lua(x script) *redis.Script {
+	if known, ok := s.scripts.Load(x); ok {
+		return known.(*redis.Script)
+	}
+	prepared, _ := s.scripts.LoadOrStore(x, redis.NewScript(guard+string(x)))
+	return prepared.(*redis.Script)
+}
 
 // load: KEYS record.
 const load script = `

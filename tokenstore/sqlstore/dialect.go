@@ -78,20 +78,24 @@ func (s *Store) grammar() (grammar, error) {
 	return g, nil
 }
 
-// statement writes a statement in the dialect.
+// statement returns a statement in the dialect. It is written when it is first used.
 func (s *Store) statement(text string) (string, error) {
+	if known, ok := s.statements.Load(text); ok {
+		return known.(string), nil
+	}
 	g, err := s.grammar()
 	if err != nil {
 		return "", err
 	}
-	text = strings.NewReplacer("{table}", g.quoted(s.table()), "{now}", g.now, "{unless exists}", g.unlessExists).Replace(text)
-	parts := strings.Split(text, "?")
+	whole := strings.NewReplacer("{table}", g.quoted(s.table()), "{now}", g.now, "{unless exists}", g.unlessExists).Replace(text)
+	parts := strings.Split(whole, "?")
 	var b strings.Builder
 	b.WriteString(parts[0])
 	for i, part := range parts[1:] {
 		b.WriteString(g.placeholder(i + 1))
 		b.WriteString(part)
 	}
+	s.statements.Store(text, b.String())
 	return b.String(), nil
 }
 

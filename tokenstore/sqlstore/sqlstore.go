@@ -60,6 +60,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/regrant/regrant/tokenstore"
 )
@@ -76,6 +77,8 @@ type Store struct {
 
 	db      *sql.DB
 	dialect Dialect
+
+	statements sync.Map // as written in the dialect, by their text
 }
 
 var (
