@@ -42,7 +42,7 @@ func ExampleNew_sqlite() {
 
 // With github.com/go-sql-driver/mysql; MariaDB speaks the same dialect.
 func ExampleNew_mysql() {
-	db, err := sql.Open("mysql", "app@tcp(db.example:3306)/auth?tls=true")
+	db, err := sql.Open("mysql", "app@tcp(db.example:3306)/auth?tls=true&interpolateParams=true")
 	if err != nil {
 		log.Fatal(err)
 	}
