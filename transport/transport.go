@@ -123,7 +123,7 @@ func (t *Transport) send(req *http.Request, authorization []string) (*http.Respo
 	sent.Header = maps.Clone(req.Header)
 	for name := range sent.Header {
 		// A caller's key need not be canonical; net/http sends it as it is.
-		if strings.EqualFold(name, "Authorization") {
+		if len(name) == len("Authorization") && strings.EqualFold(name, "Authorization") {
 			delete(sent.Header, name)
 		}
 	}
