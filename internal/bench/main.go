@@ -4,7 +4,7 @@
 //	go run ./internal/bench            # everything, about ten minutes
 //	go run ./internal/bench -quick     # everything, smaller and less exact
 //	go run ./internal/bench -run token # the cases whose names match
-//	go run ./internal/bench -json      # for a program
+//	go run ./internal/bench -json      # for a program; the tables go to standard error
 //
 // The same cases are Go benchmarks: go test -bench . ./internal/bench. What was
 // found is in internal/docs/performance.md.
@@ -15,9 +15,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
-	"runtime"
 	"runtime/pprof"
 	"testing"
 	"time"
@@ -52,9 +52,13 @@ func cases() []benchCase {
 		{"expiry", "64 goroutines across expiries, the server takes 100 ms", expiry, nil},
 		{"unavailable", "503 after 100 ms, 64 callers with 200 ms each", unavailable, nil},
 		{"lifetimes", "tokens that live for seconds, 1000 calls a second", lifetimes, nil},
-		{"start", "a program that loads its grant and sends one request", start, nil},
+		{"start", "a program that loads its grant from a filestore and sends one request", startFile, nil},
+		{"start-keyring", "the same, sealed with a key from the keychain", startKeyring, nil},
 		{"accounts", "many accounts known, 10 000 in use", accounts, nil},
+		{"goroutines", "one account, more and more goroutines", goroutines, nil},
+		{"size", "larger and larger tokens", size, nil},
 		{"rotation", "a renewal on the stores of one host: load and two saves", rotation, nil},
+		{"rotation-keyring", "a renewal on a keyringstore", rotationKeyring, nil},
 		{"rotation-shared", "a renewal on the stores of many machines", rotationShared, nil},
 		{"fleet-postgresql", "4 processes, their accounts expire together, PostgreSQL", fleetPostgreSQL, nil},
 		{"fleet-redis", "4 processes, their accounts expire together, Redis", fleetRedis, nil},
@@ -104,9 +108,12 @@ func run() error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if !*asJSON {
-		fmt.Printf("%s, %s/%s, GOMAXPROCS %d\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+	var out io.Writer = os.Stdout
+	if *asJSON {
+		out = os.Stderr
 	}
+	m := machine()
+	fmt.Fprintln(out, m)
 	var reports []*Report
 	failed := false
 	for _, c := range cases() {
@@ -116,16 +123,13 @@ func run() error {
 		r := c.report(s)
 		failed = failed || r.Error != ""
 		reports = append(reports, r)
-		if !*asJSON {
-			r.print(os.Stdout)
-		}
+		r.print(out)
 	}
+	summary(out, reports)
 	if *asJSON {
-		if err := json.NewEncoder(os.Stdout).Encode(reports); err != nil {
+		if err := json.NewEncoder(os.Stdout).Encode(Result{m, reports}); err != nil {
 			return err
 		}
-	} else {
-		summary(reports)
 	}
 	if failed {
 		return errors.New("a case has failed")
@@ -146,7 +150,7 @@ func (c benchCase) report(s *scale) *Report {
 }
 
 // summary lists the bars that are not reached.
-func summary(reports []*Report) {
+func summary(w io.Writer, reports []*Report) {
 	met, missed := 0, []string(nil)
 	for _, r := range reports {
 		for _, b := range r.Bars {
@@ -157,8 +161,8 @@ func summary(reports []*Report) {
 			}
 		}
 	}
-	fmt.Printf("\n%d bars of %d are met.\n", met, met+len(missed))
+	fmt.Fprintf(w, "\n%d bars of %d are met.\n", met, met+len(missed))
 	for _, m := range missed {
-		fmt.Println(m)
+		fmt.Fprintln(w, m)
 	}
 }

@@ -4,10 +4,41 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 )
+
+// A Result is what -json prints.
+type Result struct {
+	Machine Machine
+	Cases   []*Report
+}
+
+// A Machine is what the times, unlike the ratios, depend on.
+type Machine struct {
+	Go, OS, Arch string
+	Cores        int    // GOMAXPROCS
+	Load         string `json:",omitempty"` // when it began, as /proc/loadavg has it
+}
+
+func machine() Machine {
+	m := Machine{runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), ""}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load = strings.TrimSpace(string(text))
+	}
+	return m
+}
+
+func (m Machine) String() string {
+	text := fmt.Sprintf("%s, %s/%s, GOMAXPROCS %d", m.Go, m.OS, m.Arch, m.Cores)
+	if m.Load != "" {
+		text += ", load " + m.Load
+	}
+	return text
+}
 
 // A Report is what a case has found.
 type Report struct {

@@ -14,13 +14,16 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/go-sql-driver/mysql" // MariaDB
 	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
 	"github.com/redis/go-redis/v9"
 	_ "modernc.org/sqlite" // SQLite
 
+	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
+	"github.com/regrant/regrant/tokenstore/keyringstore"
 	"github.com/regrant/regrant/tokenstore/memstore"
 	"github.com/regrant/regrant/tokenstore/redisstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
@@ -28,12 +31,15 @@ import (
 
 // An endpoint is a token endpoint without a network, and without a memory:
 // whatever comes is answered with new tokens at once.
-type endpoint struct{ lifetime time.Duration }
+type endpoint struct {
+	lifetime time.Duration
+	length   int // of its access tokens
+}
 
 func (e endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	_ = r.Body.Close()
-	answer := fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":%d,"refresh_token":%q}`, rand.Text(), int(e.lifetime.Seconds()), rand.Text())
+	answer := fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":%d,"refresh_token":%q}`, rand.Text()+letters(max(0, e.length-26)), int(e.lifetime.Seconds()), rand.Text())
 	return &http.Response{
 		StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(strings.NewReader(answer)),
 		Header: http.Header{"Content-Type": {"application/json"}},
@@ -63,6 +69,11 @@ type lockingCounter struct {
 	tokenstore.Locker
 }
 
+// A protectedCounter counts at a store that needs no Sealer.
+type protectedCounter struct{ *lockingCounter }
+
+func (protectedCounter) Protected() {}
+
 // A shop is a store beside the least that a write to the same place costs.
 type shop struct {
 	name  string
@@ -83,13 +94,27 @@ func rotation(tb testing.TB, s *scale, r *Report) {
 	})
 }
 
+// rotationKeyring is rotation on a keyringstore. The keychain is asked once, for
+// the key; what is written is a file.
+func rotationKeyring(tb testing.TB, s *scale, r *Report) {
+	startKeychain(tb)
+	dir := tb.TempDir()
+	store := keyringstore.New("regrant-bench")
+	store.Dir = filepath.Join(dir, "grants")
+	rotate(tb, s, r, []shop{
+		{"keyringstore", store, "one fsync'd rename", func(data []byte) error { return replace(dir, data) }},
+	})
+}
+
 // rotationShared is rotation on the stores of many machines.
 func rotationShared(tb testing.TB, s *scale, r *Report) {
-	db := openSQL(tb, "pgx", postgresDSN(lab.StartPostgreSQL(tb).Socket))
+	postgres := openSQL(tb, "pgx", postgresDSN(lab.StartPostgreSQL(tb).Socket))
+	mariadb := openSQL(tb, "mysql", "root@unix("+lab.StartMariaDB(tb)+")/test?interpolateParams=true")
 	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: lab.StartRedis(tb).Socket})
 	tb.Cleanup(func() { _ = rdb.Close() })
 	rotate(tb, s, r, []shop{
-		sqlShop(tb, "sqlstore on PostgreSQL", db, sqlstore.PostgreSQL, `UPDATE bare SET data = $1 WHERE id = 1`),
+		sqlShop(tb, "sqlstore on PostgreSQL", postgres, sqlstore.PostgreSQL, `UPDATE bare SET data = $1 WHERE id = 1`),
+		sqlShop(tb, "sqlstore on MariaDB", mariadb, sqlstore.MySQL, `UPDATE bare SET data = ? WHERE id = 1`),
 		{"redisstore", redisstore.New(rdb), "one SET", func(data []byte) error { return rdb.Set(tb.Context(), "bare", data, 0).Err() }},
 	})
 }
@@ -99,10 +124,14 @@ func rotate(tb testing.TB, s *scale, r *Report, shops []shop) {
 	for _, shop := range shops {
 		c := &counter{Store: shop.store}
 		store := tokenstore.Store(c)
+		sealer := newSealer(tb, newKey())
 		if l, ok := shop.store.(tokenstore.Locker); ok {
 			store = &lockingCounter{c, l}
 		}
-		me := newClient(tb, store, endpoint{time.Hour}, nil).Account("alice")
+		if _, ok := shop.store.(tokenstore.Protected); ok {
+			store, sealer = protectedCounter{store.(*lockingCounter)}, nil
+		}
+		me := newClient(tb, store, endpoint{time.Hour, tokenLength}, func(cfg *client.Config) { cfg.Sealer = sealer }).Account("alice")
 		logIn(tb, me, static(tokenLength))
 		data := make([]byte, c.size.Load())
 		_, _ = rand.Read(data)

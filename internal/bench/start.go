@@ -4,22 +4,66 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/zalando/go-keyring"
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
 	"github.com/regrant/regrant/internal/integration/lab"
+	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
+	"github.com/regrant/regrant/tokenstore/keyringstore"
 )
 
-// start runs two programs in turn, from their start to their end: one that loads
-// its grant and sends a request, and one that sends the request.
-func start(tb testing.TB, s *scale, r *Report) {
+// A task is what the programs of a start read from their standard input. Each
+// takes what it needs.
+type task struct {
+	API, Token       string
+	Issuer, ClientID string
+	Dir              string
+	Key              []byte // of the filestore; nil: it is a keyringstore
+	Keychain         string // under which name it keeps its key
+}
+
+// startFile starts programs whose grant is in a filestore.
+func startFile(tb testing.TB, s *scale, r *Report) {
+	t := task{Dir: filepath.Join(tb.TempDir(), "grants"), Key: newKey()}
+	starts(tb, s, r, t, filestore.New(t.Dir), nil)
+}
+
+// startKeyring starts programs whose grant is sealed with a key from a keychain.
+// What the keychain takes by itself, a program shows that reads one entry of it and
+// knows nothing of regrant.
+func startKeyring(tb testing.TB, s *scale, r *Report) {
+	startKeychain(tb)
+	t := task{Dir: filepath.Join(tb.TempDir(), "grants"), Keychain: "regrant-bench"}
+	if err := keyring.Set(t.Keychain, "an entry", "of as many bytes as a key has, in base64url"); err != nil {
+		tb.Fatal(err)
+	}
+	store := keyringstore.New(t.Keychain)
+	store.Dir = t.Dir
+	starts(tb, s, r, t, store, []string{"keychain"})
+}
+
+// startKeychain starts a keychain, unlocked, for this process and those that it
+// starts.
+func startKeychain(tb testing.TB) {
+	tb.Helper()
+	bus := lab.StartSessionBus(tb)
+	bus.StartKeychain(tb, true)
+	tb.Setenv("DBUS_SESSION_BUS_ADDRESS", bus.Address)
+}
+
+// starts runs programs in turn, from their start to their end: one that loads its
+// grant and sends a request, one that sends the request, and others.
+func starts(tb testing.TB, s *scale, r *Report, t task, store tokenstore.Store, others []string) {
+	tb.Helper()
 	dir := tb.TempDir()
 	build := exec.CommandContext(tb.Context(), "go", "build", "-o", dir, "./start/...")
 	build.Dir = filepath.Join(lab.Root(tb), "internal", "bench")
@@ -27,42 +71,53 @@ func start(tb testing.TB, s *scale, r *Report) {
 		tb.Fatalf("%v: %v\n%s", build, err, out)
 	}
 	as := newServer(tb, time.Hour)
-	key, grants := newKey(), filepath.Join(dir, "grants")
-	me := newClient(tb, filestore.New(grants), nil, func(c *client.Config) {
-		c.Issuer, c.ClientID, c.Endpoint = as.Issuer(), clienttest.PublicClient, as.Endpoint()
-		c.Sealer = newSealer(tb, key)
+	t.API, t.Issuer, t.ClientID = as.URL(clienttest.APIPath), as.Issuer(), clienttest.PublicClient
+	me := newClient(tb, store, nil, func(c *client.Config) {
+		c.Issuer, c.ClientID, c.Endpoint = t.Issuer, t.ClientID, as.Endpoint()
+		c.Sealer = nil
+		if t.Key != nil {
+			c.Sealer = newSealer(tb, t.Key)
+		}
 	}).Account("alice")
-	var token string
 	logIn(tb, me, func(context.Context) (*oauth2.Token, error) {
-		t := as.Grant("alice")
-		token = t.AccessToken
-		return t, nil
+		got := as.Grant("alice")
+		t.Token = got.AccessToken
+		return got, nil
 	})
-	task, err := json.Marshal(map[string]any{
-		"API": as.URL(clienttest.APIPath), "Token": token,
-		"Issuer": as.Issuer(), "ClientID": clienttest.PublicClient, "Dir": grants, "Key": key,
-	})
+	input, err := json.Marshal(t)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	program := func(name string) contender {
-		return contender{name, func() error {
+	var all []contender
+	for _, name := range append([]string{"grant", "bare"}, others...) {
+		all = append(all, contender{name, func() error {
 			cmd := exec.CommandContext(tb.Context(), filepath.Join(dir, name))
-			cmd.Stdin = bytes.NewReader(task)
+			cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
 			return cmd.Run()
-		}}
+		}})
+		lap(tb, 1, 1, all[len(all)-1]) // from the disk, the first time
 	}
-	all := []contender{program("grant"), program("bare")}
-	lap(tb, 1, 1, all[0]) // from the disk, the first time
-	lap(tb, 1, 1, all[1])
-	var t timing
+	var took timing
 	for range s.starts {
-		t = append(t, []float64{float64(lap(tb, 1, 1, all[0])), float64(lap(tb, 1, 1, all[1]))})
+		var round []float64
+		for _, c := range all {
+			round = append(round, float64(lap(tb, 1, 1, c)))
+		}
+		took = append(took, round)
 	}
 	const ms = float64(time.Millisecond)
-	r.row("regrant, filestore", Figure{"from start to end", t.of(0) / ms, "ms"})
-	r.row("a bare http.Client", Figure{"from start to end", t.of(1) / ms, "ms"})
-	r.atMost("above the bare program", (t.of(0)-t.of(1))/ms, 5, "ms")
+	row := func(who string, i int) {
+		r.row(who, Figure{"from start to end", took.of(i) / ms, "ms"}, Figure{"above the bare program", (took.of(i) - took.of(1)) / ms, "ms"}, Figure{"to it", took.ratio(i, 1), "×"})
+	}
+	row("regrant", 0)
+	row("a bare http.Client", 1)
+	own := 0.0 // of the keychain
+	if len(others) > 0 {
+		row("a bare http.Client, and one read of the keychain", 2)
+		own = (took.of(2) - took.of(1)) / ms
+		r.notef("the keychain's own time is %s ms: what one read of it adds to the bare program", number(own))
+	}
+	r.atMost("above the bare program, the keychain's own time apart", (took.of(0)-took.of(1))/ms-own, 5, "ms")
 	toServer := 0
 	for _, x := range as.Exchanges() {
 		if x.Path != clienttest.APIPath {

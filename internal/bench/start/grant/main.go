@@ -1,4 +1,5 @@
-// Command grant sends one request with the grant that a filestore keeps.
+// Command grant sends one request with the grant that a filestore or a keyringstore
+// keeps.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
+	"github.com/regrant/regrant/tokenstore/keyringstore"
 )
 
 func main() {
@@ -22,17 +24,25 @@ func main() {
 
 func run() error {
 	var task struct {
-		API, Issuer, ClientID, Dir string
-		Key                        []byte
+		API, Issuer, ClientID, Dir, Keychain string
+		Key                                  []byte
 	}
 	if err := json.NewDecoder(os.Stdin).Decode(&task); err != nil {
 		return err
 	}
-	sealer, err := tokenstore.NewSealer(task.Key)
-	if err != nil {
-		return err
+	cfg := client.Config{Issuer: task.Issuer, ClientID: task.ClientID}
+	if task.Key == nil {
+		store := keyringstore.New(task.Keychain)
+		store.Dir = task.Dir
+		cfg.Store = store
+	} else {
+		sealer, err := tokenstore.NewSealer(task.Key)
+		if err != nil {
+			return err
+		}
+		cfg.Store, cfg.Sealer = filestore.New(task.Dir), sealer
 	}
-	c, err := client.New(client.Config{Issuer: task.Issuer, ClientID: task.ClientID, Store: filestore.New(task.Dir), Sealer: sealer})
+	c, err := client.New(cfg)
 	if err != nil {
 		return err
 	}
