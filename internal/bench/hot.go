@@ -142,7 +142,10 @@ func roundTrip(tb testing.TB, s *scale, r *Report) {
 	r.atMost("parallel time to the floor's", together.ratio(0, 1), 1.10, "×")
 }
 
-// hot measures contenders that do all their work in the processor.
+// hot measures contenders that do all their work in the processor. The garbage
+// collector runs between rounds: by itself it would run now in the turn of one and
+// now in that of another, which weighs more than what they differ in. What it costs
+// goes with the bytes, which have a column of their own.
 func hot(tb testing.TB, s *scale, r *Report, all []contender) (alone, together timing) {
 	tb.Helper()
 	for _, c := range all {
@@ -150,8 +153,10 @@ func hot(tb testing.TB, s *scale, r *Report, all []contender) (alone, together t
 			tb.Fatalf("%s: %v", c.name, err)
 		}
 	}
-	alone = interleave(tb, s, 1, all)
-	together = interleave(tb, s, runtime.GOMAXPROCS(0), all)
+	collected := *s
+	collected.collect = true
+	alone = interleave(tb, &collected, 1, all)
+	together = interleave(tb, &collected, runtime.GOMAXPROCS(0), all)
 	for i, c := range all {
 		objects, bytes := allocations(tb, c)
 		r.row(c.name,

@@ -69,6 +69,7 @@ func cases() []benchCase {
 type scale struct {
 	rounds    int           // in which contenders take turns
 	slice     time.Duration // of each contender in each round
+	collect   bool          // garbage between rounds, and only there
 	expiry    time.Duration // lifetime of the tokens that the crowd sees end
 	expiries  int
 	lifetimes time.Duration // of each run with tokens that live for seconds

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -21,20 +23,26 @@ type contender struct {
 type timing [][]float64
 
 // interleave measures the contenders in turn, again and again, so that whatever
-// else the machine does hits all of them. With procs over one, that many
-// goroutines share the calls of a round, and a figure is the time that passed,
-// divided by the calls of all of them.
+// else the machine does hits all of them, in another order each time. With procs
+// over one, that many goroutines share the calls of a round, and a figure is the
+// time that passed, divided by the calls of all of them.
 func interleave(tb testing.TB, s *scale, procs int, all []contender) timing {
 	tb.Helper()
 	calls := make([]int, len(all))
 	for i, c := range all {
 		calls[i] = calibrate(tb, s.slice, procs, c)
 	}
+	if s.collect {
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	}
 	var t timing
 	for range s.rounds {
+		if s.collect {
+			runtime.GC()
+		}
 		round := make([]float64, len(all))
-		for i, c := range all {
-			round[i] = float64(lap(tb, procs, calls[i], c)) / float64(calls[i])
+		for _, i := range rand.Perm(len(all)) {
+			round[i] = float64(lap(tb, procs, calls[i], all[i])) / float64(calls[i])
 		}
 		t = append(t, round)
 	}
