@@ -27,7 +27,7 @@ func processors(members []int) (p processorTime) {
 			continue // it has ended
 		}
 		var pid, parent int
-		var user, system, childrenUser, childrenSystem time.Duration
+		var user, system, childrenUser, childrenSystem int64
 		// The name of the program is in parentheses, and may hold some itself.
 		end := strings.LastIndex(string(text), ")")
 		fields := strings.Fields(string(text[end+1:]))
@@ -37,7 +37,7 @@ func processors(members []int) (p processorTime) {
 		_, _ = fmt.Sscan(string(text), &pid)
 		_, _ = fmt.Sscan(strings.Join([]string{fields[1], fields[11], fields[12], fields[13], fields[14]}, " "),
 			&parent, &user, &system, &childrenUser, &childrenSystem)
-		all[pid] = process{parent, (user + system + childrenUser + childrenSystem) * tick}
+		all[pid] = process{parent, time.Duration(user+system+childrenUser+childrenSystem) * tick}
 	}
 	self := os.Getpid()
 	for pid, x := range all {
