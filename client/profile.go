@@ -15,8 +15,9 @@ import (
 // noProfile is the Config.Provider of somebody who knows better.
 const noProfile = "none"
 
-// profile is what is known about the server; the zero Profile if it is nothing.
-func (c *Config) profile() *provider.Profile {
+// complete takes from the profile what the program has not given, and returns it:
+// the zero Profile if nothing is known of the server.
+func (c *Config) complete() *provider.Profile {
 	var p *provider.Profile
 	switch c.Provider {
 	case noProfile:
@@ -24,21 +25,15 @@ func (c *Config) profile() *provider.Profile {
 		p = provider.Lookup(c.Issuer)
 	default:
 		if p = provider.ByName(c.Provider); p != nil {
+			if c.Issuer == "" && len(p.Issuers) == 1 && !strings.Contains(p.Issuers[0], "{") {
+				c.Issuer = p.Issuers[0]
+			}
 			p = p.At(c.Issuer)
 		}
 	}
 	if p == nil {
-		p = &provider.Profile{}
+		return &provider.Profile{}
 	}
-	return p
-}
-
-// complete takes from the profile what the program has not given.
-func (c *Config) complete() *provider.Profile {
-	if p := provider.ByName(c.Provider); p != nil && c.Issuer == "" && len(p.Issuers) == 1 && !strings.Contains(p.Issuers[0], "{") {
-		c.Issuer = p.Issuers[0]
-	}
-	p := c.profile()
 	if !c.explicit() && p.TokenURL != "" {
 		c.Endpoint = oauth2.Endpoint{AuthURL: p.AuthURL, TokenURL: p.TokenURL, DeviceAuthURL: p.DeviceURL}
 		if c.RevocationURL == "" {
