@@ -30,6 +30,7 @@ type state struct {
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	GrantExpiry   time.Time `json:"grant_expiry,omitzero"`
 	Generation    uint64    `json:"generation"`
+	Holder        string    `json:"holder,omitempty"` // who renews it now
 	Store         string    `json:"store"`
 }
 
@@ -130,7 +131,7 @@ func stateOf(s *session.Session, status client.Status, now time.Time) state {
 		Profile: s.Profile.Name, Account: status.Account, Issuer: status.Issuer, State: stateFresh, Scopes: status.Scopes,
 		LoggedIn: status.LoggedIn, Renewed: status.Renewed, Expiry: status.Expiry,
 		RefreshExpiry: status.RefreshExpiry, GrantExpiry: status.GrantExpiry,
-		Generation: status.Generation, Store: s.Profile.Store,
+		Generation: status.Generation, Holder: status.Holder, Store: s.Profile.Store,
 	}
 	switch {
 	case errors.Is(status.Err, client.ErrLoginRequired):
