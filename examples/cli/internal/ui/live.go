@@ -1,19 +1,18 @@
 package ui
 
 import (
+	"io"
 	"strings"
-	"sync"
 
 	"github.com/charmbracelet/x/ansi"
 )
 
 // A Live is a few lines at the bottom of what was written, which change: a
-// countdown, a progress bar. On a stream that is not lively it shows nothing.
+// countdown, a progress bar. On a stream that is not lively it shows nothing. What is
+// written to the screen takes its place.
 type Live struct {
 	screen *Screen
-
-	mu    sync.Mutex
-	lines int // that are on the screen
+	lines  int // that are on the screen; the screen's mutex guards it
 }
 
 // Live returns lines that show nothing yet.
@@ -22,12 +21,16 @@ func (s *Screen) Live() *Live { return &Live{screen: s} }
 // Show replaces what is shown. Each line is cut to the width of the terminal, so
 // that it takes one row of it.
 func (l *Live) Show(text string) {
-	if !l.screen.Lively() {
+	s := l.screen
+	if !s.Lively() {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	width := l.screen.Width()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live != l {
+		s.clear()
+	}
+	width := s.Width()
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	var b strings.Builder
 	b.WriteString(l.home())
@@ -35,17 +38,25 @@ func (l *Live) Show(text string) {
 		b.WriteString(ansi.Truncate(line, width-1, "…") + ansi.EraseLineRight + "\n")
 	}
 	b.WriteString(ansi.EraseScreenBelow)
-	l.lines = len(lines)
-	l.screen.Printf("%s", b.String()) // at once, so that nothing flickers
+	s.live, l.lines = l, len(lines)
+	_, _ = io.WriteString(s.styled, b.String()) // at once, so that nothing flickers
 }
 
-// Clear takes away what is shown.
+// Clear takes away what is shown, if it still is.
 func (l *Live) Clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.lines > 0 {
-		l.screen.Printf("%s", l.home()+ansi.EraseScreenBelow)
-		l.lines = 0
+	s := l.screen
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == l {
+		s.clear()
+	}
+}
+
+// clear takes away what is live. The mutex is held.
+func (s *Screen) clear() {
+	if l := s.live; l != nil {
+		_, _ = io.WriteString(s.styled, l.home()+ansi.EraseScreenBelow)
+		s.live, l.lines = nil, 0
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/charmbracelet/colorprofile"
 	"golang.org/x/term"
@@ -65,6 +66,9 @@ type Screen struct {
 	styled *colorprofile.Writer
 	file   *os.File // nil: not a terminal
 	ui     *UI
+
+	mu   sync.Mutex // orders what is written
+	live *Live      // that is on the screen below what was written; nil: none
 }
 
 func newScreen(w io.Writer, u *UI) *Screen {
@@ -113,8 +117,14 @@ func (s *Screen) size() (w, h int) {
 func (s *Screen) Raw() io.Writer { return s.raw }
 
 // Write writes text of the program's own. Its styles become what the terminal
-// shows, or nothing (https://no-color.org).
-func (s *Screen) Write(p []byte) (int, error) { return s.styled.Write(p) }
+// shows, or nothing (https://no-color.org). It takes the place of a [Live] that is on
+// the screen.
+func (s *Screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+	return s.styled.Write(p)
+}
 
 // Printf writes text of the program's own. What comes from elsewhere goes through
 // [Text] first.
