@@ -175,8 +175,8 @@ func (w *world) takenOver(p *process, before *row, rec *record.Record) string {
 	}
 	switch {
 	case age >= lease:
-		if o := owner.p; !owner.idle.IsZero() && o.stalls.Before(owner.idle) && (!o.dead || o.diedAt.Sub(owner.idle) > lease) && !w.as.tokens[rec.RefreshToken].family.lostWrite && !w.oracle.reverted {
-			w.violated(p, "liveness", "it had to wait for the end of a lease: process %d has not released its intent although nothing was spent", o.id)
+		if w.needless(owner, rec) {
+			w.violated(p, "liveness", "it had to wait for the end of a lease: process %d has not released its intent although nothing was spent", owner.p.id)
 		}
 		return leaseOver
 	case owner.p == p && owner.given && time.Since(owner.giveAt) >= settleTime:
@@ -190,6 +190,15 @@ func (w *world) takenOver(p *process, before *row, rec *record.Record) string {
 		w.violated(p, "1 one spender", "the intent of process %d is taken over after %v", owner.p.id, age)
 	}
 	return "takeover"
+}
+
+// needless tells whether the owner of an intent has known for long that nothing
+// was spent under it, and nothing has kept it from taking it back.
+func (w *world) needless(c *claim, rec *record.Record) bool {
+	const patience = 10 * time.Second // for a write, and another after a conflict
+	o := c.p
+	return !c.idle.IsZero() && time.Since(c.idle) > patience && o.stalls.Before(c.idle) && (!o.dead || o.diedAt.Sub(c.idle) > patience) &&
+		!w.as.tokens[rec.RefreshToken].family.lostWrite && !w.oracle.reverted
 }
 
 // renewed judges that newer tokens are saved.
