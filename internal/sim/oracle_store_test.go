@@ -23,7 +23,13 @@ func (p *process) loaded(found *row) {
 
 // saves judges that a process has decided to save renewed tokens.
 func (p *process) saves(rec *record.Record) {
-	if seen := p.note.seen[rec.Grant]; rec.Generation > 0 && rec.Intent == nil && rec.Refused == nil && seen > rec.Generation && !p.w.oracle.reverted {
+	if rec.Generation == 0 || rec.Intent != nil || rec.Refused != nil {
+		return
+	}
+	if c := p.note.claim; c != nil && c.rec.Same(rec) && c.rec.Generation == rec.Generation {
+		return // it takes its intent back
+	}
+	if seen := p.note.seen[rec.Grant]; seen > rec.Generation && !p.w.oracle.reverted {
 		p.w.violated(p, "3 never go back", "generation %d is saved by a process that knows generation %d", rec.Generation, seen)
 	}
 }
