@@ -88,6 +88,7 @@ func (s *service) renewed() (accounts []string) {
 
 // last returns the last event of a kind.
 func (s *service) last(kind client.EventKind) (client.Event, bool) {
+	synctest.Wait() // events come after the answer
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range slices.Backward(s.events) {

@@ -53,7 +53,10 @@ func (a *Account) logout(ctx context.Context, meant func(*record.Record) bool) (
 		f.event(LoggedOut, 0, out.left)
 		return nil, nil
 	})
-	if err == nil && out.left != nil {
+	if err != nil {
+		return "", err // perhaps of a caller who leaves, while out is still written
+	}
+	if out.left != nil {
 		err = &Error{Op: "logout", Key: a.key(), Temporary: false, Err: fmt.Errorf(
 			"the grant is forgotten here, but the server may still honour it: %w", internal(out.left))}
 	}
