@@ -69,6 +69,22 @@ func TestTwoAccountsAreKeptApart(t *testing.T) {
 	}
 }
 
+func TestAnotherProfileForTheSameClientIsRefusedInFavourOfAnotherAccount(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s)
+	o := h.run("login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--profile", "second")
+	if o.code != 2 {
+		t.Errorf("exit code %d, want 2", o.code)
+	}
+	contains(t, o.err, "regrant login --as NAME")
+	o = h.run("login", "https://other.example.com", "--client-id", "x")
+	if o.code != 2 {
+		t.Errorf("exit code %d, want 2", o.code)
+	}
+	contains(t, o.err, `the profile "default" is that of `+s.Issuer(), "--profile NAME")
+	h.login(s, "--profile", "third", "--path", h.path("elsewhere"))
+}
+
 func TestAClientSecretOnTheCommandLineIsRefusedAndNotRepeated(t *testing.T) {
 	h := newHome(t)
 	for _, flag := range []string{"--client-secret", "--password"} {

@@ -16,10 +16,10 @@ func populate(t *testing.T) (*clienttest.Server, *home) {
 	t.Helper()
 	s, h := clienttest.NewServer(t), newHome(t)
 	s.Set(func(o *clienttest.Options) {
-		o.AccessTokenLifetime = time.Hour
+		o.AccessTokenLifetime = 100 * time.Hour // a slow machine shows the same days
 		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
 			if x.Path == clienttest.TokenPath && answer["refresh_token"] != nil {
-				answer["refresh_token_expires_in"] = 30*24*3600 + 60
+				answer["refresh_token_expires_in"] = 30*24*3600 + 3600
 			}
 		}
 	})

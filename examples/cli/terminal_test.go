@@ -163,9 +163,9 @@ func (x *terminal) wait() int {
 	}
 }
 
-// variable is what differs from run to run: ports, what belongs to one login, and a QR
+// variable is what differs from run to run: ports, times, what belongs to one login, and a QR
 // code that has it.
-var variable = regexp.MustCompile(`127\.0\.0\.1:\d+(/authorize\?[^ \n]+(\n[^ \n]+)*)?|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|([█▀▄ ]{20,}\n)+`)
+var variable = regexp.MustCompile(`127\.0\.0\.1:\d+(/authorize\?[^ \n]+(\n[^ \n]+)*)?|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|([█▀▄ ]{20,}\n)+|\b\d+:\d\d\b`)
 
 // golden compares the screen to the one in testdata.
 func (x *terminal) golden(name string) {

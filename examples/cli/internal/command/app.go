@@ -134,6 +134,10 @@ func (a *app) profiles() ([]profile.Profile, error) {
 		p, err := a.load()
 		return []profile.Profile{p}, err
 	}
+	return a.allProfiles()
+}
+
+func (a *app) allProfiles() ([]profile.Profile, error) {
 	dir, err := a.dir()
 	if err != nil {
 		return nil, exit.With(exit.Configuration, "", err)
@@ -201,7 +205,7 @@ scripts and other programs: to any number of them at once.`,
 		Example: `  regrant login https://login.example.com --client-id my-cli
   regrant call https://api.example.com/me
   regrant exec -- terraform plan
-  curl -H "Authorization: Bearer $(regrant token)" https://api.example.com/me`,
+  printf 'Authorization: Bearer %s\n' "$(regrant token)" | curl -H @- https://api.example.com/me`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

@@ -50,8 +50,7 @@ Both belong to the user alone, end with the program, and keep the token out of t
 environment.`,
 		Example: `  regrant exec --env GITHUB_TOKEN -- gh repo list
   regrant exec --env TF_VAR_token -- terraform plan
-  regrant exec --file -- sh -c 'while sleep 60; do
-      curl -H "Authorization: Bearer $(cat $` + fileVariable + `)" https://api.example.com/beat; done'`,
+  regrant exec --file -- sh -c 'my-agent --token-file "$` + fileVariable + `"'`,
 		Args: atLeast(1, "the program to run"),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
 	}

@@ -165,8 +165,26 @@ func (l *loginRun) merge(args []string) (p profile.Profile, changed bool, err er
 	if fresh.Params, err = parameters(l.params); err != nil {
 		return p, false, err
 	}
-	old, err := dir.Load(fresh.Name)
-	return login.Merge(old, fresh, err)
+	old, loadErr := dir.Load(fresh.Name)
+	p, changed, err = login.Merge(old, fresh, loadErr)
+	if err != nil || loadErr == nil {
+		return p, changed, err
+	}
+	// Two profiles would see each other's accounts.
+	others, err := a.allProfiles()
+	if err != nil {
+		return p, false, err
+	}
+	for _, other := range others {
+		if other.SamePlace(p) {
+			hint := "regrant login --as NAME"
+			if other.Name != profile.Default {
+				hint = "regrant login --profile " + other.Name + " --as NAME"
+			}
+			return p, false, exit.Usagef(hint, "the profile %q is that of this server and client already: another login there is another account", other.Name)
+		}
+	}
+	return p, changed, nil
 }
 
 // issuer is what the user means by a host without a scheme.

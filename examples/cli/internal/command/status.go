@@ -183,7 +183,14 @@ func (a *app) lifetime(x state, now time.Time) string {
 	if !a.ui.Out.Terminal() {
 		return text
 	}
-	return a.ui.Bar(float64(left)/float64(x.Expiry.Sub(x.Renewed)), columns) + " " + text
+	part := float64(left) / float64(x.Expiry.Sub(x.Renewed))
+	bar := a.ui.Bar(part, columns)
+	if part > 0.25 { // in the last quarter the next use renews it
+		bar = ui.Good(bar)
+	} else {
+		bar = ui.Warn(bar)
+	}
+	return bar + " " + text
 }
 
 // deadline is when the user has to log in again, as far as the server has said.

@@ -21,7 +21,7 @@ func (a *app) token() *cobra.Command {
 		Long: `Print an access token that works now, renewed if need be, and nothing else. A
 terminal does not get it unless --force is given: what is on a screen is seen, and
 stays where it scrolls to.`,
-		Example: `  curl -H "Authorization: Bearer $(regrant token)" https://api.example.com/me
+		Example: `  printf 'Authorization: Bearer %s\n' "$(regrant token)" | curl -H @- https://api.example.com/me
   regrant token --json | jq -r .expiry`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {

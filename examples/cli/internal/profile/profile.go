@@ -57,6 +57,11 @@ type Profile struct {
 	Endpoint       Endpoint          `json:"endpoint,omitzero"         toml:"endpoint,omitempty"`
 }
 
+// SamePlace tells whether both keep their accounts under the same names.
+func (p *Profile) SamePlace(other Profile) bool {
+	return p.Issuer == other.Issuer && p.ClientID == other.ClientID && p.Store == other.Store && p.Path == other.Path
+}
+
 // A SecretRef tells where the client secret is. Zero: there is none.
 type SecretRef struct {
 	Env  string `json:"env,omitempty"  toml:"env,omitempty"`

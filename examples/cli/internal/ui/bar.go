@@ -14,12 +14,9 @@ func (u *UI) Bar(full float64, columns int) string {
 		n := int(math.Round(full * float64(columns)))
 		return strings.Repeat("#", n) + strings.Repeat(".", columns-n)
 	}
-	eighths := int(math.Round(full * float64(columns) * 8))
-	bar := strings.Repeat("█", eighths/8)
-	if part := eighths % 8; part > 0 {
-		bar += string([]rune(" ▏▎▍▌▋▊▉")[part])
-	}
-	return bar + strings.Repeat("░", columns-len([]rune(bar)))
+	halves := int(math.Round(full * float64(columns) * 2))
+	bar := strings.Repeat("━", halves/2) + strings.Repeat("╸", halves%2)
+	return bar + strings.Repeat("·", columns-(halves+1)/2)
 }
 
 // Span tells how long d is, as people say it: "45 s", "4 min", "3 h", "12 days".

@@ -65,14 +65,14 @@ func Visible(w io.Writer) io.Writer { return &visible{w: w} }
 
 type visible struct {
 	w    io.Writer
-	rest []byte // the beginning of a character
+	rest []byte // the beginning of a character, or of the end of a line
 }
 
 // Write writes p. A character whose end is missing waits for it.
 func (v *visible) Write(p []byte) (int, error) {
 	data := append(v.rest, p...) //nolint:gocritic // rest is replaced below
 	var b strings.Builder
-	for len(data) > 0 && (utf8.FullRune(data) || len(data) >= utf8.UTFMax) {
+	for len(data) > 0 && utf8.FullRune(data) && string(data) != "\r" { // a line may end next time
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == utf8.RuneError && size == 1:
@@ -92,14 +92,4 @@ func (v *visible) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// Close writes what is left of a character that never ended.
-func (v *visible) Close() error {
-	var err error
-	for _, c := range v.rest {
-		_, err = fmt.Fprintf(v.w, `\x%02x`, c)
-	}
-	v.rest = nil
-	return err
 }
