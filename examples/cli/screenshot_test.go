@@ -31,7 +31,7 @@ func TestTheScreenshotsOfTheManual(t *testing.T) {
 		o.DeviceInterval, o.AccessTokenLifetime = time.Second, time.Hour
 		o.Claims = func(_ clienttest.Exchange, claims map[string]any) { claims["email"] = "alice@example.com" }
 	})
-	const columns, rows = 84, 60
+	const columns, rows = 92, 60
 	var shell strings.Builder
 	show := func(args []string, meanwhile func(*terminal)) {
 		x := h.open(columns, rows, args...)

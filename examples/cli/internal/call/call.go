@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -49,12 +50,25 @@ func (r *Request) New(ctx context.Context) (*http.Request, error) {
 	return req, r.body(req)
 }
 
+// WithScheme is what the user means by a host without a scheme: http on this machine,
+// https everywhere else.
+func WithScheme(text string) string {
+	if strings.Contains(text, "://") {
+		return text
+	}
+	u, err := url.Parse("http://" + text)
+	if err == nil {
+		ip := net.ParseIP(u.Hostname())
+		if u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+			return "http://" + text
+		}
+	}
+	return "https://" + text
+}
+
 // address is what the user means by a URL, perhaps without a scheme.
 func address(text string) (string, error) {
-	if !strings.Contains(text, "://") {
-		text = "https://" + text
-	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(WithScheme(text))
 	if err != nil || u.Host == "" {
 		return "", errors.New("this is no URL of an API: it has the form https://HOST/PATH")
 	}

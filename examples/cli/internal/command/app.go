@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,12 +77,14 @@ func message(err error) string {
 		"Config.Issuer", "the issuer", "Config.Scopes", "--scope", "Config.Params", "--param", "Config.RedirectURL", "--redirect-url",
 		"Config.Endpoint.DeviceAuthURL", "--device-endpoint", "Config.Endpoint", "--token-endpoint and its like",
 		"Config.Auth", "--client-secret", "Config.ClientID", "--client-id",
+		"; where no browser opens, log in with Device, or with Paste", "",
 		"tokenstore: there is no such store on this machine: keyringstore: ", "",
 		": on a machine without a desktop, choose a filestore and tokenstore.NewPassphraseSealer, or run the program inside a session that has a keychain", "",
 	)
 	var lines []string
 	for line := range strings.Lines(words.Replace(err.Error())) {
-		lines = append(lines, ui.Text(strings.TrimPrefix(line, "regrant: "), 2000))
+		line = strings.TrimPrefix(strings.TrimPrefix(line, "regrant: "), "client: ")
+		lines = append(lines, ui.Text(line, 2000))
 	}
 	return strings.Join(lines, "\n         ")
 }
@@ -206,6 +209,7 @@ scripts and other programs: to any number of them at once.`,
   regrant call https://api.example.com/me
   regrant exec -- terraform plan
   printf 'Authorization: Bearer %s\n' "$(regrant token)" | curl -H @- https://api.example.com/me`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -241,6 +245,15 @@ scripts and other programs: to any number of them at once.`,
 	root.AddCommand(a.proxy(), a.helper(), a.importGrant(), a.doctor())
 	a.complete(root)
 	return root
+}
+
+// version is what the module system knows of the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "of unknown version"
+	}
+	return info.Main.Version
 }
 
 // flagError tells what is wrong with a flag, and never repeats what may be a secret.

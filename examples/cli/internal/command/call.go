@@ -111,6 +111,9 @@ func (r *callRun) send(s *session.Session, req *http.Request) error {
 		return err
 	}
 	meter.Clear()
+	if a.ui.Out.Terminal() && !r.include && !r.fail && resp.StatusCode >= http.StatusBadRequest {
+		a.sayf("%s The API answered %s.", ui.Warn("!"), ui.Text(resp.Status, 100))
+	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		// The end of the grant says more than the answer of the API.
 		status, err := s.Client.Account(a.accountName()).Status(req.Context())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/call"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
@@ -119,7 +120,11 @@ func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) 
 	if l.ifNeeded {
 		enter = me.Ensure
 	}
-	if err := enter(ctx, l.flow()); err != nil {
+	end, _ := ctx.Deadline()
+	wait := login.NewWait(a.ui)
+	err := enter(ctx, l.flow(wait, end, s.Profile.RedirectURL))
+	wait.End()
+	if err != nil {
 		return l.failed(ctx, err)
 	}
 	if l.secret {
@@ -188,12 +193,7 @@ func (l *loginRun) merge(args []string) (p profile.Profile, changed bool, err er
 }
 
 // issuer is what the user means by a host without a scheme.
-func issuer(text string) string {
-	if strings.Contains(text, "://") {
-		return text
-	}
-	return "https://" + text
-}
+func issuer(text string) string { return call.WithScheme(text) }
 
 func parameters(list []string) (map[string]string, error) {
 	var params map[string]string
@@ -210,29 +210,37 @@ func parameters(list []string) (map[string]string, error) {
 	return params, nil
 }
 
-func (l *loginRun) flow() client.Flow {
+// flow is the way to log in. While it waits for the user, wait shows until when.
+func (l *loginRun) flow(wait *login.Wait, end time.Time, redirectURL string) client.Flow {
 	u := l.app.ui
 	switch {
 	case l.device:
-		return login.Device(u)
+		return login.Device(u, wait, end)
 	case l.code:
 		return login.Code(u)
 	case l.password:
 		return login.Password(u)
 	}
-	return login.Browser(u, l.profile.RedirectURL, l.noBrowser)
+	return login.Browser(u, wait, end, redirectURL, l.noBrowser)
 }
 
 // failed says what a person can do about a login that failed.
 func (l *loginRun) failed(ctx context.Context, err error) error {
 	code, hint := exit.Of(err)
 	if errors.Is(context.Cause(ctx), errPatience) {
-		return exit.With(exit.Refused, "--timeout gives more time than "+l.patience.String(), errPatience)
+		return exit.With(exit.Refused, l.app.loginCommand()+" --timeout "+(2*l.patience).String(), errPatience)
 	}
-	if errors.Is(err, login.ErrNoBrowser) {
-		return exit.With(exit.Failure, "regrant login --device, or --code, or --no-browser", err)
-	}
-	if hint == "" {
+	e, ok := errors.AsType[*client.Error](err)
+	switch {
+	case errors.As(err, new(*login.NoBrowserError)):
+		code, hint = exit.Failure, l.app.loginCommand()+" --device, or --code, or --no-browser"
+	case ok && e.Op == "discover" && code == exit.Configuration:
+		hint = "is this how the server spells its issuer? " + e.Key.Issuer + "/.well-known/openid-configuration tells"
+	case ok && e.Code == "invalid_client":
+		hint = "a client with a secret needs --client-secret, which asks for it"
+	case hint != "":
+		hint = l.app.loginCommand()
+	default:
 		return err
 	}
 	return exit.With(code, hint, err)

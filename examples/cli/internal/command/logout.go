@@ -90,7 +90,7 @@ func (a *app) logOut(ctx context.Context, s *session.Session, name string, brows
 	f := farewell{Profile: s.Profile.Name, Account: name}
 	status, err := me.Status(ctx)
 	if err == nil && errors.Is(status.Err, client.ErrLoginRequired) && status.LoggedIn.IsZero() {
-		a.sayf("Nobody is logged in to %s.", ui.Bold(ui.Name(name)))
+		a.sayf("Nothing is kept for %s.", ui.Bold(ui.Name(name)))
 		return f, nil
 	}
 	end, err := me.Logout(ctx)

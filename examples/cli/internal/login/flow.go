@@ -6,24 +6,31 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 )
 
-// ErrNoBrowser says that the login page could not be opened.
-var ErrNoBrowser = errors.New("no browser can be opened here")
+// A NoBrowserError says that the login page could not be opened.
+type NoBrowserError struct{ Err error }
+
+// Error returns the text of the cause.
+func (e *NoBrowserError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *NoBrowserError) Unwrap() error { return e.Err }
 
 // Browser logs in in the browser of this machine. The URL is shown as well, for
 // those whose browser does not open; without a terminal nobody would see it, and the
-// login fails.
-func Browser(u *ui.UI, redirectURL string, show bool) client.Flow {
+// login fails. While it waits, until end at most, wait says so.
+func Browser(u *ui.UI, wait *Wait, end time.Time, redirectURL string, show bool) client.Flow {
 	return client.Browser{RedirectURL: redirectURL, Open: func(url string) error {
 		if show {
 			u.Err.Printf("Open this page in a browser of this machine, and log in:\n\n  %s\n\n", ui.Accent(url))
+			wait.Begin(end)
 			return nil
 		}
 		err := client.OpenBrowser(url)
@@ -35,8 +42,9 @@ func Browser(u *ui.UI, redirectURL string, show bool) client.Flow {
 			u.Err.Printf("Open this page in a browser %s, and log in:\n\n  %s\n\n", ui.Bold("of this machine"), ui.Accent(url))
 			u.Err.Printf("%s\n", ui.Faint("On another machine? ^C, and then: regrant login --device (or --code)"))
 		default:
-			return fmt.Errorf("%w: %w", ErrNoBrowser, err)
+			return &NoBrowserError{err}
 		}
+		wait.Begin(end)
 		return nil
 	}}
 }
