@@ -33,14 +33,14 @@ func TestTheScreenshotsOfTheManual(t *testing.T) {
 	})
 	const columns, rows = 92, 60
 	var shell strings.Builder
+	name := strings.NewReplacer(s.Issuer(), "https://login.example.com", h.dir, "/home/alice")
 	show := func(args []string, meanwhile func(*terminal)) {
 		x := h.open(columns, rows, args...)
 		if meanwhile != nil {
 			meanwhile(x)
 		}
 		x.wait()
-		name := strings.ReplaceAll(strings.Join(args, " "), s.Issuer(), "https://login.example.com")
-		fmt.Fprintf(&shell, "\x1b[2m$\x1b[m regrant %s\r\n%s\r\n", name, strings.ReplaceAll(x.written(), s.Issuer(), "https://login.example.com"))
+		fmt.Fprintf(&shell, "\x1b[2m$\x1b[m regrant %s\r\n%s\r\n", name.Replace(strings.Join(args, " ")), name.Replace(x.written()))
 	}
 	h.must("login", s.Issuer(), "--client-id", clienttest.PublicClient, "--profile", "work", "--store", "sqlite")
 	s.Revoke("alice")
@@ -55,6 +55,10 @@ func TestTheScreenshotsOfTheManual(t *testing.T) {
 	})
 	show([]string{"status"}, nil)
 	draw(t, "login", columns, shell.String())
+
+	shell.Reset()
+	show([]string{"doctor", s.Issuer()}, nil)
+	draw(t, "doctor", columns, shell.String())
 }
 
 // draw draws what a terminal shows of text as testdata/NAME.svg.

@@ -208,7 +208,7 @@ scripts and other programs: to any number of them at once.`,
 		Example: `  regrant login https://login.example.com --client-id my-cli
   regrant call https://api.example.com/me
   regrant exec -- terraform plan
-  printf 'Authorization: Bearer %s\n' "$(regrant token)" | curl -H @- https://api.example.com/me`,
+  regrant helper curl https://api.example.com/me | curl --config -`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -155,7 +155,7 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 		me := s.Client.Account("doctor")
 		entered, stop := context.WithTimeoutCause(ctx, r.login.patience, errPatience)
 		defer stop()
-		err := me.Login(entered, r.login.flow())
+		err := r.login.by(entered, s.Profile, me.Login)
 		var e *client.Error
 		switch {
 		case err == nil:

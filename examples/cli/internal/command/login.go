@@ -120,11 +120,7 @@ func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) 
 	if l.ifNeeded {
 		enter = me.Ensure
 	}
-	end, _ := ctx.Deadline()
-	wait := login.NewWait(a.ui)
-	err := enter(ctx, l.flow(wait, end, s.Profile.RedirectURL))
-	wait.End()
-	if err != nil {
+	if err := l.by(ctx, s.Profile, enter); err != nil {
 		return l.failed(ctx, err)
 	}
 	if l.secret {
@@ -210,7 +206,16 @@ func parameters(list []string) (map[string]string, error) {
 	return params, nil
 }
 
-// flow is the way to log in. While it waits for the user, wait shows until when.
+// by logs in by the way that the flags choose, and shows for how long it waits: until
+// ctx ends.
+func (l *loginRun) by(ctx context.Context, p profile.Profile, enter func(context.Context, client.Flow) error) error {
+	end, _ := ctx.Deadline()
+	wait := login.NewWait(l.app.ui)
+	defer wait.End()
+	return enter(ctx, l.flow(wait, end, p.RedirectURL))
+}
+
+// flow is the way to log in.
 func (l *loginRun) flow(wait *login.Wait, end time.Time, redirectURL string) client.Flow {
 	u := l.app.ui
 	switch {
@@ -235,7 +240,7 @@ func (l *loginRun) failed(ctx context.Context, err error) error {
 	case errors.As(err, new(*login.NoBrowserError)):
 		code, hint = exit.Failure, l.app.loginCommand()+" --device, or --code, or --no-browser"
 	case ok && e.Op == "discover" && code == exit.Configuration:
-		hint = "is this how the server spells its issuer? " + e.Key.Issuer + "/.well-known/openid-configuration tells"
+		hint = "regrant doctor " + ui.Name(e.Key.Issuer)
 	case ok && e.Code == "invalid_client":
 		hint = "a client with a secret needs --client-secret, which asks for it"
 	case hint != "":

@@ -28,7 +28,8 @@ func (a *app) logout() *cobra.Command {
 		Use:   "logout",
 		Short: "Revoke a grant at the server and delete it here",
 		Long: `Revoke the grant of an account at the server, and delete it here whatever the server
-answers. With --all: all accounts of all profiles, or of one with --profile.`,
+answers. If it may not know, that is said, and the exit code is 1. With --all: all
+accounts of all profiles, or of one with --profile.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
@@ -102,7 +103,7 @@ func (a *app) logOut(ctx context.Context, s *session.Session, name string, brows
 	case errors.As(err, &e) && e.Op == "logout":
 		f.Deleted, f.Error = true, message(e.Err)
 		a.sayf("%s Logged out of %s: %s", ui.Warn("!"), ui.Bold(ui.Name(name)), f.Error)
-		err = exit.StatusError(exit.TryLater)
+		err = exit.StatusError(exit.Failure)
 	default:
 		f.Error = message(err)
 	}

@@ -21,7 +21,7 @@ func (a *app) token() *cobra.Command {
 		Long: `Print an access token that works now, renewed if need be, and nothing else. A
 terminal does not get it unless --force is given: what is on a screen is seen, and
 stays where it scrolls to.`,
-		Example: `  printf 'Authorization: Bearer %s\n' "$(regrant token)" | curl -H @- https://api.example.com/me
+		Example: `  regrant token | my-program --token-file /dev/stdin
   regrant token --json | jq -r .expiry`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
