@@ -98,11 +98,11 @@ func converse(t *testing.T, m *machine, args []string, user func(said *bufio.Sca
 	if err := user(lines, answer); err != nil {
 		t.Error(err)
 	}
-	rest := ""
+	var rest strings.Builder
 	for lines.Scan() {
-		rest += lines.Text() + "\n"
+		rest.WriteString(lines.Text() + "\n")
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("regrant %v: %v\n%s", args, err, rest)
+		t.Errorf("regrant %v: %v\n%s", args, err, &rest)
 	}
 }
