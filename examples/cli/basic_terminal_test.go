@@ -3,7 +3,12 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +81,39 @@ func TestCtrlCLeavesTheTerminalAsItWas(t *testing.T) {
 		if code := x.wait(); code != 130 {
 			t.Errorf("%v: exit code %d, want 130:\n%s", args, code, x.text())
 		}
+	}
+}
+
+func TestALongTransferShowsHowFarItHasCome(t *testing.T) {
+	s, h := serveAPI(t, nil)
+	seen := make(chan struct{})
+	const total = 1 << 20
+	api := httptest.NewServer(s.Protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(total))
+		for sent, done := 0, false; sent < total; {
+			n := 1024
+			if done {
+				n = total - sent
+			}
+			sent += n
+			_, _ = w.Write(make([]byte, n))
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-seen:
+				done = true
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})))
+	defer api.Close()
+	x := h.open(90, 10, "call", api.URL, "-o", "file")
+	x.see("of 1.0 MiB")
+	x.see("left")
+	close(seen)
+	if code := x.wait(); code != 0 || strings.TrimSpace(x.text()) != "" {
+		t.Errorf("exit code %d, and what is left is\n%s", code, x.text())
+	}
+	if info, err := os.Stat(h.path("file")); err != nil || info.Size() != total {
+		t.Errorf("%v, %v", info, err)
 	}
 }

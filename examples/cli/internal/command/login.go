@@ -243,6 +243,8 @@ func (l *loginRun) failed(ctx context.Context, err error) error {
 		hint = "regrant doctor " + ui.Name(e.Key.Issuer)
 	case ok && e.Code == "invalid_client":
 		hint = "a client with a secret needs --client-secret, which asks for it"
+	case errors.As(err, new(*exit.Error)):
+		return err
 	case hint != "":
 		hint = l.app.loginCommand()
 	default:

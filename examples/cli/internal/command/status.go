@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -30,17 +29,23 @@ type state struct {
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	GrantExpiry   time.Time `json:"grant_expiry,omitzero"`
 	Generation    uint64    `json:"generation"`
-	Holder        string    `json:"holder,omitempty"` // who renews it now
+	Holder        string    `json:"holder,omitempty"` // who renews it at this moment
 	Store         string    `json:"store"`
 }
 
-// The states.
+// The states, as the SDK tells them.
 const (
-	stateFresh      = "fresh"          // the access token works
-	stateExpired    = "expired"        // the next use renews it
-	stateLogin      = "login required" // the refresh token is dead
+	stateFresh      = "fresh"
+	stateRenewable  = "renewable"
+	stateRenewing   = "renewing"
+	stateLogin      = "login required"
 	stateUnreadable = "unreadable"
 )
+
+var words = map[client.State]string{
+	client.StateFresh: stateFresh, client.StateRenewable: stateRenewable, client.StateRenewing: stateRenewing,
+	client.StateLoginRequired: stateLogin, client.StateUnreadable: stateUnreadable, client.StateUnknown: "unknown",
+}
 
 func (a *app) status() *cobra.Command {
 	watch := false
@@ -51,14 +56,15 @@ func (a *app) status() *cobra.Command {
 server is asked.
 
   fresh            the access token works
-  expired          the next use renews it
+  renewable        it has ended, or is about to: the next use renews it
+  renewing         another program does so at this moment
   login required   the server has ended the grant, or nobody is logged in
   unreadable       the record does not open: another passphrase, or damaged
 
 LOGIN AGAIN says when the refresh token ends, where the server has told.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			all, err := a.states(c.Context(), time.Now())
+			all, err := a.states(c.Context())
 			switch {
 			case err != nil:
 				return err
@@ -86,7 +92,7 @@ func (a *app) watch(ctx context.Context, all []state) error {
 	looked := time.Now()
 	return a.ui.Out.Watch(ctx, func(now time.Time) (string, error) {
 		if now.Sub(looked) >= time.Second {
-			fresh, err := a.states(ctx, now)
+			fresh, err := a.states(ctx)
 			if err != nil {
 				return "", err
 			}
@@ -100,7 +106,7 @@ func (a *app) watch(ctx context.Context, all []state) error {
 }
 
 // states looks at all accounts. Nobody is asked but the stores.
-func (a *app) states(ctx context.Context, now time.Time) ([]state, error) {
+func (a *app) states(ctx context.Context) ([]state, error) {
 	profiles, err := a.profiles()
 	if err != nil {
 		return nil, err
@@ -112,7 +118,7 @@ func (a *app) states(ctx context.Context, now time.Time) ([]state, error) {
 				if err != nil {
 					return err
 				}
-				all = append(all, stateOf(s, status, now))
+				all = append(all, stateOf(s, status))
 			}
 			return nil
 		})
@@ -126,20 +132,15 @@ func (a *app) states(ctx context.Context, now time.Time) ([]state, error) {
 	return all, nil
 }
 
-func stateOf(s *session.Session, status client.Status, now time.Time) state {
+func stateOf(s *session.Session, status client.Status) state {
 	x := state{
-		Profile: s.Profile.Name, Account: status.Account, Issuer: status.Issuer, State: stateFresh, Scopes: status.Scopes,
+		Profile: s.Profile.Name, Account: status.Account, Issuer: status.Issuer, State: words[status.State], Scopes: status.Scopes,
 		LoggedIn: status.LoggedIn, Renewed: status.Renewed, Expiry: status.Expiry,
 		RefreshExpiry: status.RefreshExpiry, GrantExpiry: status.GrantExpiry,
 		Generation: status.Generation, Holder: status.Holder, Store: s.Profile.Store,
 	}
-	switch {
-	case errors.Is(status.Err, client.ErrLoginRequired):
-		x.State, x.Error = stateLogin, message(status.Err)
-	case status.Err != nil:
-		x.State, x.Error = stateUnreadable, message(status.Err)
-	case !status.Expiry.IsZero() && !status.Expiry.After(now):
-		x.State = stateExpired
+	if status.Err != nil {
+		x.Error = message(status.Err)
 	}
 	return x
 }
@@ -161,7 +162,7 @@ func (a *app) word(x state) string {
 	switch x.State {
 	case stateFresh:
 		return ui.Good(x.State)
-	case stateExpired:
+	case stateRenewable, stateRenewing:
 		return ui.Warn(x.State)
 	}
 	return ui.Bad(x.State)
@@ -175,7 +176,9 @@ func (a *app) lifetime(x state, now time.Time) string {
 		return ""
 	case x.Expiry.IsZero():
 		return "no end"
-	case x.State == stateExpired:
+	case x.State == stateRenewing && x.Holder != "?":
+		return "by " + ui.Name(x.Holder)
+	case !x.Expiry.After(now):
 		return "renewed at the next use"
 	}
 	left := x.Expiry.Sub(now)

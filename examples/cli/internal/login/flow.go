@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 )
 
@@ -89,6 +90,9 @@ func Password(u *ui.UI) client.Flow {
 	return client.Password{Read: func(ctx context.Context) (name, password string, err error) {
 		if name, err = u.Ask(ctx, "User name: "); err == nil {
 			password, err = u.AskSecret(ctx, "Password: ")
+		}
+		if errors.Is(err, ui.ErrNoTerminal) {
+			err = exit.With(exit.Usage, "run it on a terminal", err)
 		}
 		return name, password, err
 	}}
