@@ -45,7 +45,7 @@ var userCode = regexp.MustCompile(`[A-Z0-9]{4}-[A-Z0-9]{4}`)
 func TestDeviceLoginShowsACodeAQRCodeAndACountdown(t *testing.T) {
 	s, h := clienttest.NewServer(t), newHome(t)
 	s.Set(func(o *clienttest.Options) { o.DeviceInterval = time.Second })
-	x := h.open(80, 40, "login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--device")
+	x := h.open(80, 24, "login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--device")
 	x.see("waiting for you")
 	x.golden("login-device")
 	if err := s.ApproveDevice(userCode.FindString(x.text()), "bob"); err != nil {

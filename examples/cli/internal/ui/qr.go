@@ -11,15 +11,16 @@ import (
 // make do with two, and small windows cannot spare more.
 const quiet = 2
 
-// QR returns text as a QR code for the screen, or "" if it does not fit: two
-// modules in one character, in black on white whatever the theme is.
-func (s *Screen) QR(text string) string {
+// QR returns text as a QR code for the screen, or "" if it does not fit beside that
+// many other lines: two modules in one character, in black on white whatever the
+// theme is.
+func (s *Screen) QR(text string, lines int) string {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil || !s.ui.Unicode() || !s.Terminal() {
 		return ""
 	}
 	side := code.Size + 2*quiet
-	if side > s.Width() || side/2 > s.Height()-4 {
+	if side > s.Width() || (side+1)/2+lines > s.Height() {
 		return ""
 	}
 	white := func(x, y int) bool { return !code.Black(x-quiet, y-quiet) } // also outside of it
