@@ -55,3 +55,29 @@ func TestATimelineShowsEachTokenFromItsIssueToItsEnd(t *testing.T) {
 		t.Error("a timeline of nothing")
 	}
 }
+
+func TestAStateSaysWhoCanHelp(t *testing.T) {
+	now := time.Now()
+	connected := func(s client.State, f client.Failure, grant time.Time) row {
+		return row{Connected: true, Status: client.Status{State: s, Failure: f, GrantExpiry: grant}}
+	}
+	gone := connected(client.StateFresh, client.FailureNone, time.Time{})
+	gone.Refresh = newSpan(now.Add(-time.Hour), now.Add(-time.Minute), now)
+	for name, c := range map[string]struct {
+		row  row
+		want state
+	}{
+		"nobody":    {row{}, state{"none", "Not connected", ""}},
+		"fresh":     {connected(client.StateFresh, client.FailureNone, time.Time{}), state{"good", "Works", ""}},
+		"last days": {connected(client.StateFresh, client.FailureNone, now.Add(72*time.Hour+time.Minute)), state{"good", "Works", "log in again within 3 days"}},
+		"asleep":    {connected(client.StateRenewable, client.FailureNone, time.Time{}), state{"idle", "Asleep", "renewed when it is used"}},
+		"server":    {connected(client.StateFresh, client.FailureServer, time.Time{}), state{"warn", "In trouble", "the server does not answer as it should"}},
+		"revoked":   {connected(client.StateLoginRequired, client.FailureLogin, time.Time{}), state{"bad", "Log in again", "it cannot be used as it is"}},
+		"damaged":   {connected(client.StateUnreadable, client.FailureStore, time.Time{}), state{"bad", "Unreadable", "sealed with another key, or damaged"}},
+		"too late":  {gone, state{"bad", "Expired", "nobody has used it in time"}},
+	} {
+		if got := stateOf(c.row); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

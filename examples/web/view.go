@@ -118,7 +118,11 @@ func stateOf(r row) state {
 	case st.State == client.StateRenewable:
 		return state{"idle", "Asleep", "renewed when it is used"}
 	}
-	return state{"good", "Works", ""}
+	s := state{"good", "Works", ""}
+	if left := time.Until(st.GrantExpiry); !st.GrantExpiry.IsZero() {
+		s.Why = "log in again within " + short(max(0, left))
+	}
+	return s
 }
 
 var failures = map[client.Failure]string{

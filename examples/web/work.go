@@ -154,12 +154,11 @@ func (a *app) tally(ctx context.Context, user string, j *job, t *tally) {
 
 // upkeep is how far KeepAlive has come on this machine.
 type upkeep struct {
-	mu           sync.Mutex
-	running      bool
-	began, ended time.Time
-	next         time.Time
-	done, total  map[string]int // by service
-	err          string
+	mu          sync.Mutex
+	running     bool
+	ended, next time.Time
+	done, total map[string]int // by service
+	err         string
 }
 
 // keepAlive keeps alive what nobody uses, until the program ends. Any number of
@@ -190,7 +189,7 @@ func (a *app) keepAliveOnce() {
 		}
 	}
 	err := errors.Join(errs...)
-	if err != nil {
+	if err != nil && a.life.Err() == nil { // else we are about to stop
 		a.log.WarnContext(a.life, "keep alive", "error", err)
 	}
 	u.end(err)
@@ -209,7 +208,7 @@ func (u *upkeep) begin() bool {
 	if u.running {
 		return false
 	}
-	u.running, u.began, u.err = true, time.Now(), ""
+	u.running, u.err = true, ""
 	u.done, u.total = map[string]int{}, map[string]int{}
 	return true
 }
