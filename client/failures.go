@@ -25,12 +25,18 @@ func refusedError(key tokenstore.Key, rec *record.Record) error {
 	if text == "" {
 		text = "the server answered " + r.Code
 	}
-	text += fmt.Sprintf(", at %v", r.When.Format(time.RFC3339))
-	if i := rec.Unanswered; i != nil {
-		text += fmt.Sprintf("; the answer to an earlier renewal (attempt %d, begun %v) was never received: the server may have rotated the refresh token then",
-			i.Attempt, i.Started.Format(time.RFC3339))
-	}
+	text += ", at " + r.When.Format(time.RFC3339) + unanswered(rec)
 	return loginRequired(key, r.Code, errors.New(text))
+}
+
+// unanswered tells of the request whose answer was lost, if there was one.
+func unanswered(rec *record.Record) string {
+	i := rec.Unanswered
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf("; the answer to an earlier renewal (attempt %d, begun %v) was never received: the server may have rotated the refresh token then",
+		i.Attempt, i.Started.Format(time.RFC3339))
 }
 
 func closedError(k *keeper) error {

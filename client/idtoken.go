@@ -43,7 +43,7 @@ func newIDVerifier(ctx context.Context, provider *oidc.Provider, issuer, jwks, c
 	if jwks == "" {
 		return nil // an OAuth server without OpenID Connect
 	}
-	keys := &keySet{remote: oidc.NewRemoteKeySet(ctx, jwks)}
+	keys := newKeySet(ctx, jwks)
 	var algs struct {
 		Supported []string `json:"id_token_signing_alg_values_supported"`
 	}
@@ -70,23 +70,6 @@ func newIDVerifier(ctx context.Context, provider *oidc.Provider, issuer, jwks, c
 var asymmetric = map[string]bool{
 	oidc.RS256: true, oidc.RS384: true, oidc.RS512: true, oidc.ES256: true, oidc.ES384: true, oidc.ES512: true,
 	oidc.PS256: true, oidc.PS384: true, oidc.PS512: true, oidc.EdDSA: true,
-}
-
-// keySet tells a wrong signature from keys that could not be fetched: the one
-// ends a grant, the other says nothing about it.
-type keySet struct{ remote oidc.KeySet }
-
-type keyFetch struct{ failed bool }
-
-type keyFetchKey struct{}
-
-func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := k.remote.VerifySignature(ctx, jwt)
-	// go-oidc wraps the cause when fetching fails, and only then.
-	if fetch, ok := ctx.Value(keyFetchKey{}).(*keyFetch); ok && err != nil {
-		fetch.failed = errors.Unwrap(err) != nil
-	}
-	return payload, err
 }
 
 // verify checks the signature and every claim of OpenID Connect Core section

@@ -226,7 +226,7 @@ func (f *flight) spend(ctx context.Context, s *server, c *claim, rec *record.Rec
 		}
 		k.release(ctx, c)
 		if e.Outcome == tokenendpoint.Refused && !configurationCode(e.Code) {
-			return f.deny(ctx, rec, e)
+			return f.deny(ctx, c.rec, e)
 		}
 		if moved(e) {
 			k.client.rediscover(s)
@@ -380,7 +380,7 @@ func (f *flight) deny(ctx context.Context, rec *record.Record, e *tokenendpoint.
 	if err == nil && r != nil && !r.Same(rec) || k.newer(rec) != nil {
 		return nil, errConflict
 	}
-	err = loginRequired(k.vault.key, e.Code, e)
+	err = loginRequired(k.vault.key, e.Code, fmt.Errorf("%w%s", e, unanswered(rec)))
 	k.mu.Lock()
 	k.denied = denial{rec.Grant, rec.Generation, err}
 	k.mu.Unlock()

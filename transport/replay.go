@@ -63,8 +63,10 @@ func rewind(req *http.Request) (*http.Request, bool) {
 // blamesToken reports whether a 401 may be cured by another token of the same
 // grant. It is, unless the server says otherwise, in one of two ways:
 //
-// An error other than invalid_token asks for what a renewal cannot give: other
-// scopes (RFC 6750 section 3.1), a fresh login (RFC 9470), a nonce (RFC 9449).
+// Some errors ask for what a renewal cannot give: other scopes, a better request
+// (RFC 6750 section 3.1), a fresh login (RFC 9470), a nonce (RFC 9449), more claims
+// (Microsoft Entra ID). Codes that nobody has registered say nothing: hydra means
+// by request_unauthorized that a token has ended.
 //
 // Challenges for passwords and tickets alone come from a server, or a proxy
 // before it, that does not take tokens; each renewal would be for nothing.
@@ -77,7 +79,8 @@ func blamesToken(resp *http.Response) bool {
 		if c.wantsNoToken() {
 			continue
 		}
-		if e := c.Params["error"]; e != "" && e != "invalid_token" {
+		switch c.Params["error"] {
+		case "insufficient_scope", "invalid_request", "insufficient_user_authentication", "use_dpop_nonce", "invalid_dpop_proof", "insufficient_claims":
 			return false
 		}
 		blamed = true

@@ -141,6 +141,7 @@ func TestWhatA401AsksForDecidesWhetherTheTokenIsRenewed(t *testing.T) {
 		{"Bearer without reason beside Basic", []string{`Basic realm="api", Bearer`}, true},
 		{"a scheme of its own", []string{`OAuth2 realm="api", error="invalid_token"`}, true},
 		{"a scheme without parameters", []string{`Token`}, true},
+		{"a code of its own, as hydra has", []string{`Bearer error="request_unauthorized",error_description="The request could not be authorized."`}, true},
 
 		{"insufficient_scope", []string{`Bearer error="insufficient_scope", scope="a b"`}, false},
 		{"insufficient_user_authentication", []string{`Bearer error="insufficient_user_authentication", acr_values="mfa", max_age=0`}, false},
