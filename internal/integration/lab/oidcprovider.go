@@ -13,6 +13,7 @@ import (
 // grace period.
 type OIDCProvider struct {
 	Issuer string
+	server *server
 	t      testing.TB
 }
 
@@ -29,8 +30,11 @@ const (
 func StartOIDCProvider(t testing.TB, knobs ...string) *OIDCProvider {
 	t.Helper()
 	s := start(t, "oidc-provider", 2, []string{"bash", "node", "npm", "curl"}, append([]string{"NO_MTLS=1"}, knobs...))
-	return &OIDCProvider{Issuer: s.vars["ISSUER"], t: t}
+	return &OIDCProvider{Issuer: s.vars["ISSUER"], server: s, t: t}
 }
+
+// Kill kills the server, and returns what starts it again. It forgets everything.
+func (p *OIDCProvider) Kill() (again func()) { return p.server.kill(p.t) }
 
 // URL returns the URL of a path, such as /token, /token/revocation or /me.
 func (p *OIDCProvider) URL(path string) string { return p.Issuer + path }

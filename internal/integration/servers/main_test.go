@@ -1,160 +1,155 @@
-// Package servers_test uses the module at real authorization servers, each test
-// at one of its own.
+// Package servers_test tells real authorization servers, and the one of
+// clienttest, the same stories: how users log in, and what becomes of their grants.
+//
+// A server is one file, server_*_test.go: how it is started, what a program has to
+// set, what can be done to it behind a program's back, and what it does not offer.
+// What came of each story at each server is the table in internal/docs/servers.md.
 package servers_test
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/json"
-	"errors"
-	"io"
-	"net/http"
-	"net/url"
+	"cmp"
+	"flag"
+	"slices"
+	"sync"
 	"testing"
-	"time"
-
-	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/internal/integration/lab"
-	"github.com/regrant/regrant/tokenstore"
-	"github.com/regrant/regrant/tokenstore/filestore"
 )
 
-func TestMain(m *testing.M) { lab.Main(m, nil) }
+func TestMain(m *testing.M) { lab.Main(m, map[string]lab.Program{caller: call}) }
 
-// configFor returns the configuration of the public client of an oidc-provider,
-// with a store of its own.
-func configFor(t *testing.T, p *lab.OIDCProvider) client.Config {
-	t.Helper()
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	sealer, err := tokenstore.NewSealer(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client.Config{
-		Issuer: p.Issuer, ClientID: lab.PublicClient,
-		Store: filestore.New(t.TempDir() + "/grants"), Sealer: sealer,
-	}
+var update = flag.Bool("update", false, "write the table of internal/docs/servers.md")
+
+// A server is a kind of authorization server.
+type server struct {
+	name string
+
+	// open is called once, with the test of all stories of this server. The start
+	// that it returns is called for each story: it starts a server of the story's
+	// own, unless that takes long and the story can share one.
+	open func(*testing.T) (start func(*testing.T, settings) *running)
+
+	// lacks tells, by the name of the story, what the server does not offer.
+	lacks map[string]string
 }
 
-// open returns the account of a program of its own: two of them over one store
-// behave as two processes do.
-func open(t *testing.T, cfg client.Config) *client.Account {
-	t.Helper()
-	c, err := client.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
+// settings are what a story wants of the server that is started for it. Servers
+// that cannot do it say so in lacks.
+type settings struct {
+	lifetime, grace int  // in seconds; 0: 2, and none
+	alone           bool // it does what no other story can bear
+}
+
+// alike is the open of a server that starts for each story.
+func alike(start func(*testing.T, settings) *running) func(*testing.T) func(*testing.T, settings) *running {
+	return func(*testing.T) func(*testing.T, settings) *running { return start }
+}
+
+// A running server is what a story has of one.
+type running struct {
+	t      *testing.T
+	issuer string
+
+	// public and confidential are clients of the server. Their RedirectURL is one
+	// that nobody listens at.
+	public, confidential client.Config
+	browserURL           string // client.Browser.RedirectURL
+	username, password   string
+
+	// user opens a page of the server, and does there what is wanted. It returns
+	// where the browser is sent in the end.
+	user func(t *testing.T, page string, w wish) (callback string, err error)
+
+	logins *sync.Mutex // held while somebody logs in; nil: as many at once as like
+
+	// What happens behind the back of a program. Nil: not to this server.
+	changeSecret func() (secret string) // of the confidential client
+	rotateKeys   func()                 // from now on, or soon, ID tokens are signed with another key
+	kill         func() (again func())
+	busy         func()               // answers the next token request with 503
+	noRefresh    func(*client.Config) // what a program sets, or forgets, that gets no refresh token
+}
+
+// A wish is what a user does with a page.
+type wish struct {
+	deny bool
+	stay bool   // do not request the callback: the program is told of it otherwise
+	code string // the user code of a device
+}
+
+func all() []server {
+	return []server{fake(), oidcProvider(), dex(), hydra()}
+}
+
+func TestStories(t *testing.T) {
+	results := &results{cells: map[[2]string]string{}}
+	t.Run("at", func(t *testing.T) {
+		for _, s := range all() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				start := s.open(t)
+				for _, st := range stories() {
+					t.Run(st.name, func(t *testing.T) {
+						t.Parallel()
+						tell(t, s, start, st, results)
+					})
+				}
+			})
 		}
 	})
-	return c.Account("alice")
+	results.check(t)
 }
 
-// browser is a Browser with a scripted user.
-func browser(t *testing.T, args ...string) client.Browser {
-	return client.Browser{Open: func(url string) error {
-		callback, err := lab.User(t, url, args...)
-		if err == nil && callback == "" {
-			err = errors.New("the user has gone away")
+// A story is what a program lives through.
+type story struct {
+	name     string
+	settings settings
+	// tell tells it, and returns what is worth to be known of this server beside
+	// that it works. It fails the test if the client does not do what it should.
+	tell func(*testing.T, *running) (note string)
+	// offered tells whether the server can be in this story. Nil: every server can.
+	offered func(*running) bool
+}
+
+func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st story, results *results) {
+	why := s.lacks[st.name]
+	if why != "" && st.offered == nil {
+		results.set(st.name, s.name, "not offered: "+why)
+		return
+	}
+	st.settings.lifetime = cmp.Or(st.settings.lifetime, 2)
+	if why != "" { // it has to be true
+		st.settings.grace = 0
+	}
+	r := start(t, st.settings)
+	switch offered := st.offered == nil || st.offered(r); {
+	case offered && why != "":
+		t.Errorf("%s offers it, although its file says that it does not: %s", s.name, why)
+	case !offered && why == "":
+		t.Errorf("%s does not offer it, and its file does not say why", s.name)
+	case !offered:
+		results.set(st.name, s.name, "not offered: "+why)
+	default:
+		note := st.tell(t, r)
+		if t.Failed() {
+			return
 		}
-		return err
-	}}
-}
-
-// patient bounds a login: a user who never comes back is to be told from a
-// program that is slow.
-func patient(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// login logs in by the Browser flow.
-func login(t *testing.T, me *client.Account) {
-	t.Helper()
-	if err := me.Login(patient(t), browser(t)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// whoami asks the UserInfo endpoint, which is the protected API here, whose
-// token came with the request.
-func whoami(ctx context.Context, p *lab.OIDCProvider, me *client.Account) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL("/me"), nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := me.HTTPClient().Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", errors.New("the API answers " + resp.Status)
-	}
-	var who struct {
-		Sub string `json:"sub"`
-	}
-	return who.Sub, json.NewDecoder(resp.Body).Decode(&who)
-}
-
-// works checks that the account can be used.
-func works(t *testing.T, p *lab.OIDCProvider, me *client.Account) {
-	t.Helper()
-	if who, err := whoami(t.Context(), p, me); err != nil || who != "alice" {
-		t.Errorf("the API lets in %q, %v", who, err)
-	}
-}
-
-// A rotation is one token request with a refresh token.
-type rotation struct {
-	Spent  string `json:"-"`
-	Issued string `json:"refresh_token"`
-	Status int    `json:"-"`
-}
-
-// tokenRequests returns what has come to the token endpoint since the last call.
-func tokenRequests(t *testing.T, p *lab.OIDCProvider) []rotation {
-	t.Helper()
-	var all []rotation
-	for _, r := range p.Requests() {
-		if r.Path != "/token" {
-			continue
+		if note != "" {
+			note = ": " + note
 		}
-		var ro rotation
-		_ = json.Unmarshal([]byte(r.Answer), &ro) // an answer that was dropped is empty
-		ro.Spent, ro.Status = r.Form().Get("refresh_token"), r.Status
-		all = append(all, ro)
+		results.set(st.name, s.name, "works"+note)
 	}
-	return all
 }
 
-// newest returns the refresh token that the last token request has brought.
-func newest(t *testing.T, p *lab.OIDCProvider) string {
-	t.Helper()
-	all := tokenRequests(t, p)
-	if len(all) == 0 || all[len(all)-1].Issued == "" {
-		t.Fatalf("no refresh token came of the last of %d token requests", len(all))
+// advertises tells whether the server's metadata have a member, and, if it is a list,
+// whether value is in it.
+func advertises(name, value string) func(*running) bool {
+	return func(r *running) bool {
+		m := r.metadata()
+		if list, ok := m[name].([]any); ok {
+			return slices.Contains(list, any(value))
+		}
+		return m[name] != nil
 	}
-	return all[len(all)-1].Issued
-}
-
-// post sends a form as another program would, and returns what is in the answer.
-func post(t *testing.T, u string, form url.Values) (status int, token oauth2.Token) {
-	t.Helper()
-	resp, err := http.PostForm(u, form)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil && !errors.Is(err, io.EOF) {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, token
 }

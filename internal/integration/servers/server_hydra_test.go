@@ -1,0 +1,70 @@
+package servers_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/internal/integration/lab"
+)
+
+func hydra() server {
+	return server{
+		name: "hydra",
+		open: openHydra,
+		lacks: map[string]string{
+			"login by device":           "it has no device flow",
+			"login by password":         "it has no password grant",
+			"the user refuses a device": "it has no device flow",
+			"the server is busy":        "nothing here makes it busy",
+		},
+	}
+}
+
+// openHydra starts the servers that stories share: each makes keys for seconds.
+func openHydra(t *testing.T) func(*testing.T, settings) *running {
+	shared, logins := map[int]*lab.Hydra{}, map[int]*sync.Mutex{}
+	for _, grace := range []int{0, 30} {
+		shared[grace] = lab.StartHydra(t, "AT_TTL=2", fmt.Sprintf("GRACE=%d", grace))
+		logins[grace] = new(sync.Mutex) // SQLite: many at once, and "database is locked"
+	}
+	return func(t *testing.T, s settings) *running {
+		h, mu := shared[s.grace], logins[s.grace]
+		if s.alone {
+			mu = nil
+			h = lab.StartHydra(t, fmt.Sprintf("AT_TTL=%d", s.lifetime), fmt.Sprintf("GRACE=%d", s.grace))
+		}
+		return startHydra(t, h, mu)
+	}
+}
+
+func startHydra(t *testing.T, h *lab.Hydra, logins *sync.Mutex) *running {
+	const redirectURL = "http://127.0.0.1/cb"
+	confidential := "story-" + rand.Text() // of this story alone, which may change its secret
+	h.Admin(http.MethodPost, "/admin/clients", map[string]any{
+		"client_id": confidential, "client_secret": lab.BasicSecret, "token_endpoint_auth_method": "client_secret_basic",
+		"redirect_uris": []string{redirectURL}, "response_types": []string{"code"},
+		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid offline_access",
+	})
+	return &running{
+		t: t, issuer: h.Issuer, logins: logins,
+		public:       client.Config{Issuer: h.Issuer, ClientID: lab.PublicClient, RedirectURL: redirectURL},
+		confidential: client.Config{Issuer: h.Issuer, ClientID: confidential, Auth: client.Secret(lab.BasicSecret), RedirectURL: redirectURL},
+		browserURL:   redirectURL,
+		user:         walk("alice"),
+		changeSecret: func() string {
+			h.Admin(http.MethodPatch, "/admin/clients/"+confidential, []map[string]string{
+				{"op": "replace", "path": "/client_secret", "value": "another-secret"},
+			})
+			return "another-secret"
+		},
+		rotateKeys: func() {
+			h.Admin(http.MethodPost, "/admin/keys/hydra.openid.id-token", map[string]string{"alg": "RS256", "kid": rand.Text(), "use": "sig"})
+		},
+		kill:      h.Kill,
+		noRefresh: func(c *client.Config) { c.Scopes = []string{"openid"} },
+	}
+}
