@@ -136,37 +136,6 @@ func TestFieldCase_AzureAD_microsoft_authentication_library_for_python_source_AN
 	})
 }
 
-// dex 2.41 answers a refresh token that was used before with invalid_request.
-func TestFieldCase_dexidp_dex_1976_ParallelCallsAtTheExpiryAreOneRefresh(t *testing.T) {
-	inWorld(t, func(o *clienttest.Options) {
-		o.Rotation = clienttest.RefuseReuse
-		o.Tamper = func(_ clienttest.Exchange, answer map[string]any) {
-			if answer["error"] == "invalid_grant" {
-				answer["error"], answer["error_description"] = "invalid_request", "Refresh token is invalid or has already been claimed by another client."
-			}
-		}
-	}, func(t *testing.T, w *world) {
-		var all []*process
-		for range 10 {
-			all = append(all, w.start())
-		}
-		all[0].login()
-		for range 3 {
-			w.expire()
-			var calls []<-chan result
-			for _, p := range all {
-				calls = append(calls, p.async())
-			}
-			for _, call := range calls {
-				if r := <-call; r.err != nil {
-					t.Error(r.err)
-				}
-			}
-		}
-		w.requests(3)
-	})
-}
-
 func TestFieldCase_XeroAPI_Xero_NetStandard_271_ALostAnswerIsAskedForAgainWhileTheServerStillGivesIt(t *testing.T) {
 	for name, set := range map[string]func(*clienttest.Options){
 		"for thirty seconds":  grace(30 * time.Second),

@@ -95,7 +95,7 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 // asks has checked the algorithm; a key that names one is for no other (RFC 8725
 // section 3.1).
 func verifyWithAny(keys []jose.JSONWebKey, jwt string) ([]byte, error) {
-	jws, err := jose.ParseSigned(jwt, algorithms())
+	jws, err := jose.ParseSignedCompact(jwt, algorithms())
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, errors.New("it is not one signed token")
 	}
