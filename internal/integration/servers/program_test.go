@@ -80,6 +80,9 @@ func (r *running) another(cfg client.Config, at place) *program {
 		}
 		return dial(ctx, network, addr)
 	}
+	// node ends idle connections after five seconds, and a request that goes out
+	// in that very moment is lost. A machine that is slow meets such moments.
+	direct.IdleConnTimeout = time.Second
 	r.t.Cleanup(direct.CloseIdleConnections)
 	p.cfg.HTTPClient = &http.Client{Transport: direct}
 	c, err := client.New(p.cfg)
