@@ -123,15 +123,3 @@ func (d Dir) Save(p Profile) (err error) {
 	}
 	return os.Rename(f.Name(), d.File(p.Name))
 }
-
-// Remove deletes a profile. One that is not there is no error.
-func (d Dir) Remove(name string) error {
-	if err := CheckName(name); err != nil {
-		return err
-	}
-	err := os.Remove(d.File(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/regrant/regrant/examples/cli/internal/exit"
-	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/tokenstore"
 )
 
@@ -68,26 +67,6 @@ func (s *Session) KeepSecret(ctx context.Context) error {
 			return err
 		}
 		if _, err = s.Store.Save(ctx, key, data, v); !errors.Is(err, tokenstore.ErrConflict) {
-			return err
-		}
-	}
-}
-
-// ForgetSecret deletes a client secret that is kept.
-func (s *Session) ForgetSecret(ctx context.Context) error {
-	if s.Profile.ClientSecret != (profile.SecretRef{Kept: true}) {
-		return nil
-	}
-	key := s.secretKey()
-	for {
-		_, v, err := s.Store.Load(ctx, key)
-		if err != nil && v == "" {
-			if errors.Is(err, tokenstore.ErrNotFound) {
-				return nil
-			}
-			return err
-		}
-		if err = s.Store.Delete(ctx, key, v); !errors.Is(err, tokenstore.ErrConflict) {
 			return err
 		}
 	}
