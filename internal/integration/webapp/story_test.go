@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every story has an application and a person of its own, in one Chromium, with
@@ -54,6 +55,19 @@ func (b *tab) connect(service string) {
 	b.sees(service + " is connected.")
 }
 
+// pressUntil presses buttons again and again until the page says words.
+func (b *tab) pressUntil(words string, buttons ...string) {
+	b.t.Helper()
+	for began := time.Now(); !strings.Contains(b.text(), words); {
+		if time.Since(began) > patience {
+			b.t.Fatalf("%q does not come\n%s", words, b.where())
+		}
+		for _, button := range buttons {
+			b.press(button)
+		}
+	}
+}
+
 func wholeStory(t *testing.T, c *chromium) {
 	app := start(t, c.program, "-job", "2s")
 	b := c.person(t)
@@ -62,9 +76,7 @@ func wholeStory(t *testing.T, c *chromium) {
 	b.connect("Calendar")
 	b.press("Run the job")
 	b.sees("The job has started")
-	for !strings.Contains(b.text(), "Finished 40 rounds") {
-		b.press("Refresh")
-	}
+	b.pressUntil("Finished 40 rounds", "Refresh")
 	b.sees("All 2 work.", "!In trouble")
 	b.press("Watch live")
 	b.sees("Stop watching")
@@ -185,17 +197,12 @@ func trouble(t *testing.T, c *chromium) {
 	b.press("Refuse three renewals")
 	b.press("Connections")
 	b.press("Run it now")
-	for !strings.Contains(b.text(), "In trouble") {
-		b.press("Refresh")
-	}
+	b.pressUntil("In trouble", "Refresh")
 	b.sees("the server does not answer as it should", "A renewal failed")
 	b.press("Calendar")
 	b.press("Revoke the grant")
 	b.press("Connections")
-	for !strings.Contains(b.text(), "Log in again") {
-		b.press("Run it now")
-		b.press("Refresh")
-	}
+	b.pressUntil("Log in again", "Run it now", "Refresh")
 	b.sees("invalid_grant", "1 of 2 work.")
 	b.shot("trouble")
 	b.connect("Calendar")
