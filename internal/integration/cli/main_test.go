@@ -128,15 +128,3 @@ func (m *machine) must(args ...string) outcome {
 	}
 	return o
 }
-
-// failures collects what went wrong in shells that run at once.
-type failures struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (f *failures) addf(format string, args ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.all = append(f.all, fmt.Sprintf(format, args...))
-}

@@ -37,7 +37,8 @@ keychain, and the file system of the grants.
 
 With --deep it also logs you in once more, with your consent, and finds out how the
 server renews grants: whether the refresh token changes, and what happens if one is used
-twice. That login is kept in memory, revoked at the end, and does not touch yours.`,
+twice. That login is kept in memory and revoked at the end. It does not touch yours,
+unless the server keeps one login for each user and program, as dex does.`,
 		Example: `  regrant doctor https://login.example.com
   regrant doctor --deep --device
   regrant doctor --json https://login.example.com | jq '.[] | select(.state == "problem")'`,
@@ -127,7 +128,7 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 		return exit.Usagef("add --client-id ID", "a login needs a client identifier")
 	}
 	if !r.yes {
-		a.ui.Err.Printf("\nThe rest needs a login of its own. A refresh token of it is used twice, and then it is\nrevoked. Your logins stay as they are.\n")
+		a.ui.Err.Printf("\nThe rest needs a login of its own. A refresh token of it is used twice, and then it is\nrevoked. Yours stays as it is, unless the server keeps one login for each user, as dex does.\n")
 		agreed, err := a.ui.Confirm(ctx, "Log in for that?")
 		if errors.Is(err, ui.ErrNoTerminal) {
 			return exit.With(exit.Usage, "add --yes", errors.New("--deep needs your consent, and there is no terminal to ask on"))
