@@ -83,6 +83,7 @@ func all() []server {
 }
 
 func TestStories(t *testing.T) {
+	t.Parallel()
 	results := &results{cells: map[[2]string]string{}}
 	t.Run("at", func(t *testing.T) {
 		for _, s := range all() {
