@@ -382,3 +382,42 @@ func TestARefreshWaitsForASaveThatFails(t *testing.T) {
 		}
 	})
 }
+
+// X cannot save, and its callers have their token already, when it finds that Y has
+// imported another grant. It renews that one, and then has a fresh token.
+func TestATokenThatAFlightBringsAfterItsCallersHaveLeftIsFree(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x, y := w.start(), w.start()
+		x.login()
+		w.expire()
+		until := time.Now().Add(8 * time.Second)
+		var failing func(*record.Record) error
+		failing = func(*record.Record) error {
+			if time.Now().After(until) {
+				return nil
+			}
+			onResult(x, &x.beforeSave, failing)
+			return errStore
+		}
+		onResult(x, &x.beforeSave, failing)
+		x.works("X")
+		other := client.FlowFunc(func(context.Context) (*oauth2.Token, error) {
+			return &oauth2.Token{RefreshToken: w.as.Grant("alice").RefreshToken}, nil
+		})
+		if err := y.me.Login(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		looks := func() int {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return x.loads
+		}
+		before := looks()
+		x.works("X")
+		if n := looks() - before; n != 0 {
+			t.Errorf("its fresh token has cost %d looks into the store", n)
+		}
+		w.requests(2)
+	})
+}

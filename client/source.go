@@ -205,6 +205,12 @@ func (k *keeper) begin(ctx context.Context, w want, work func(*flight, context.C
 		start := time.Now()
 		rec, err := work(f, detached)
 		f.settle(rec, err)
+		if err == nil && f.unsaved.Load() { // settled long ago, perhaps with the token of a grant that a login has replaced since
+			k.mu.Lock()
+			k.show(rec)
+			k.schedule()
+			k.mu.Unlock()
+		}
 		for _, e := range f.events { // before the next flight can add its own
 			e.Key, e.Start, e.Duration = k.vault.key, start, time.Since(start)
 			k.client.events.add(detached, e)

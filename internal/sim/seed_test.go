@@ -72,6 +72,7 @@ var found = map[uint64]string{
 	1008480:  "a mark hit another token than the one that was refused",
 	3513289:  "a mark was written again, over the intent of somebody who asked on purpose",
 	4924630:  "a Refresh asked a flight that could not save yet again and again, without a pause",
+	10587667: "a token that was brought after the callers had left was looked up in the store first",
 	10268583: "the oracle did not see that a lost login had brought an intent back, which its owner could not release",
 	10385645: "the oracle did not wait for a release that was under way",
 	10437614: "the oracle took the release of an intent for tokens that are saved",
