@@ -27,7 +27,7 @@ func migrate(child *lab.Child) error {
 	if err := child.Receive(&p); err != nil {
 		return err
 	}
-	s, db, err := p.open()
+	_, db, err := p.open()
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,9 @@ func migrate(child *lab.Child) error {
 	if err := child.Report("up"); err != nil {
 		return err
 	}
-	for child.Receive(&s.Table) == nil {
+	for child.Receive(&p.Table) == nil {
+		s := sqlstore.New(db, p.Dialect)
+		s.Table = p.Table
 		problem := ""
 		if err := s.Migrate(context.Background()); err != nil {
 			problem = err.Error()
