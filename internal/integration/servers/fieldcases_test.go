@@ -13,7 +13,7 @@ import (
 // internal/docs/field-cases.md has the list.
 func TestFieldCase_dexidp_dex_1976_ParallelCallsAtTheExpiryAreOneRefresh(t *testing.T) {
 	t.Parallel()
-	r := startDex(t, settings{lifetime: 2})
+	r := startDex(t, settings{lifetime: 6}) // ten programs on a slow machine need a while
 	var renewals atomic.Int32
 	cfg := r.confidential
 	cfg.OnEvent = func(_ context.Context, e client.Event) {

@@ -187,7 +187,15 @@ func (r *running) turn() (over func()) {
 // login logs in by the way that every server has.
 func (p *program) login() {
 	p.t.Helper()
-	if err := p.ask(p.r.paste(p.t)); err != nil {
+	var err error
+	for range 3 {
+		err = p.ask(p.r.paste(p.t))
+		// hydra on SQLite, when somebody else is writing: "database is locked".
+		if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != "error" && e.Code != "server_error" {
+			break
+		}
+	}
+	if err != nil {
 		p.t.Fatalf("login: %v", err)
 	}
 }
