@@ -89,7 +89,7 @@ func (f *flight) attempt(ctx context.Context) (*record.Record, error) {
 		if base == nil {
 			base = rec
 		}
-		if f.satisfied(rec, base) || f.spurned(rec) {
+		if f.satisfied(rec, base) || rec.Intent == nil && f.spurned(rec) {
 			return rec, nil
 		}
 		if err := f.hopeless(rec); err != nil {

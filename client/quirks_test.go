@@ -272,3 +272,29 @@ func TestAnIDTokenThatNamesTheWrongKeyIsVerifiedAllTheSame(t *testing.T) {
 		x.works("X")
 	})
 }
+
+// hydra ends the access token with the renewal. Who is told so while the successor is
+// on its way to another process waits for it, also shortly after a renewal of its own.
+func TestARefusedTokenIsReplacedByTheOneThatIsOnItsWay(t *testing.T) {
+	inWorld(t, strictFamily, func(t *testing.T, w *world) {
+		x, y := w.start(), w.start()
+		x.login()
+		w.as.RevokeAccess("alice")
+		x.works("X, whose token was ended,") // by a renewal of its own
+		y.works("Y")
+		w.as.RevokeAccess("alice")
+		held := w.as.HoldAnswer(clienttest.TokenPath)
+		renewed := make(chan error, 1)
+		go func() {
+			_, err := y.me.Refresh(t.Context(), nil)
+			renewed <- err
+		}()
+		<-held.Arrived()
+		time.AfterFunc(time.Second, held.Release)
+		x.works("X, while Y renews,")
+		if err := <-renewed; err != nil {
+			t.Errorf("Y: %v", err)
+		}
+		w.requests(2)
+	})
+}
