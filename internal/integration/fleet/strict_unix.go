@@ -35,6 +35,7 @@ func TellsOfAStoppedHolder(t *testing.T, open Open, place func() string) {
 					o.AccessTokenLifetime = 2 * time.Second
 					o.Rotation = rotation
 				})
+				f.RenewAfter(2 * time.Second) // a disk may take that long for the save that comes before the call
 				first := f.Stored().RefreshToken
 				holder, other, got := f.stopAHolder(hold)
 				got.needsLogin(t, "the other process")
