@@ -67,7 +67,7 @@ func (w *world) changed(p *process, before, after *row) {
 			c = &claim{p: p, since: time.Now()}
 			w.oracle.claims[i.ID] = c
 		}
-		c.rec = rec
+		c.rec, c.older = rec, false
 		if !p.dead {
 			p.note.claim = c
 		}
@@ -98,6 +98,9 @@ func (w *world) ends(old *record.Record, by *record.Record, why string) {
 	}
 	if c := w.oracle.claims[old.Intent.ID]; c != nil && c.ended == "" {
 		c.ended = why
+		if c.older && why == leaseOver {
+			c.ended = "lost write"
+		}
 	}
 }
 
@@ -232,7 +235,7 @@ func (w *world) lostWrite(before, after *row) {
 	w.ends(after.rec, rec, "lost write")
 	if rec != nil && rec.Intent != nil {
 		if c := w.oracle.claims[rec.Intent.ID]; c != nil {
-			c.ended = ""
+			c.ended, c.older = "", after.rec.Intent != nil && after.rec.Intent.ID == rec.Intent.ID
 		}
 	}
 }

@@ -46,6 +46,7 @@ type claim struct {
 	given  bool   // its owner has given up, and the intent stays on purpose
 	giveAt time.Time
 	idle   time.Time // since when its owner knows that nothing came of it
+	older  bool      // the store has lost its last renewal, of which its owner believes that it was saved
 }
 
 // A spend is a request with a refresh token.

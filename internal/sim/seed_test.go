@@ -63,7 +63,7 @@ func TestASeedReplaysExactly(t *testing.T) {
 
 // found are the seeds that have shown a fault of the client, or what is left of
 // it: as the scenarios change, a seed comes to mean another. rules_test.go has
-// the rules that these faults have led to, and seeds that need them. The last three
+// the rules that these faults have led to, and seeds that need them. The last four
 // were mistakes of the oracle.
 var found = map[uint64]string{
 	3815:     "an import of the token that is kept forgot the generation that a lost write had taken from the store",
@@ -76,6 +76,7 @@ var found = map[uint64]string{
 	10268583: "the oracle did not see that a lost login had brought an intent back, which its owner could not release",
 	10385645: "the oracle did not wait for a release that was under way",
 	10437614: "the oracle took the release of an intent for tokens that are saved",
+	31769696: "the oracle did not see that the store had lost the renewal of an intent, whose owner goes on",
 }
 
 func TestWhatWasFoundStaysMended(t *testing.T) {
