@@ -65,19 +65,6 @@ func TestOfManyCallersNearTheEndOneRenewsAndTheOthersDoNotWait(t *testing.T) {
 	})
 }
 
-func TestAfterTheEndAllCallersShareOneRequest(t *testing.T) {
-	inWorld(t, strictFamily, func(t *testing.T, w *world) {
-		x := w.start()
-		x.login()
-		w.expire()
-		w.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 100 * time.Millisecond}, 1)
-		if _, errs := x.crowd(64, time.Second); count(errs, failed) > 0 {
-			t.Errorf("callers failed: %v", errs)
-		}
-		w.requests(1)
-	})
-}
-
 func TestWithBackgroundNobodyWaits(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start(background)

@@ -4,9 +4,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
+
+	"github.com/regrant/regrant/internal/bench/start/request"
 )
 
 func main() {
@@ -21,19 +21,5 @@ func run() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&task); err != nil {
 		return err
 	}
-	req, err := http.NewRequest(http.MethodGet, task.API, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+task.Token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the API answers %s", resp.Status)
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return err
+	return request.Send(task.API, task.Token)
 }
