@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -123,15 +124,21 @@ func TestARequestWithAFreshTokenCostsThreeAllocations(t *testing.T) {
 				t.Errorf("%v allocations, want at most 3", n)
 			}
 
-			const runs = 100
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range runs {
-				send()
+			// The whole process is counted, and the runtime allocates, too: the
+			// least of a few rounds is what the requests cost.
+			const rounds, runs = 5, 100
+			least := uint64(math.MaxUint64)
+			for range rounds {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range runs {
+					send()
+				}
+				runtime.ReadMemStats(&after)
+				least = min(least, (after.TotalAlloc-before.TotalAlloc)/runs)
 			}
-			runtime.ReadMemStats(&after)
-			if n := (after.TotalAlloc - before.TotalAlloc) / runs; n > 720 {
-				t.Errorf("%d bytes, want at most 720", n)
+			if least > 720 {
+				t.Errorf("%d bytes, want at most 720", least)
 			}
 		})
 	}
