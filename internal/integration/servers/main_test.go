@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"flag"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/regrant/regrant/client"
@@ -60,8 +59,6 @@ type running struct {
 	// user opens a page of the server, and does there what is wanted. It returns
 	// where the browser is sent in the end.
 	user func(t *testing.T, page string, w wish) (callback string, err error)
-
-	logins *sync.Mutex // held while somebody logs in; nil: as many at once as like
 
 	// What happens behind the back of a program. Nil: not to this server.
 	changeSecret func() (secret string) // of the confidential client

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -171,31 +172,13 @@ func (r *running) paste(t *testing.T) client.Flow {
 
 // ask lets the user log in.
 func (p *program) ask(flow client.Flow) error {
-	defer p.r.turn()()
 	return p.Login(patient(p.t), flow)
-}
-
-// turn waits for the others who log in, where the server does not bear many at once.
-func (r *running) turn() (over func()) {
-	if r.logins == nil {
-		return func() {}
-	}
-	r.logins.Lock()
-	return r.logins.Unlock
 }
 
 // login logs in by the way that every server has.
 func (p *program) login() {
 	p.t.Helper()
-	var err error
-	for range 3 {
-		err = p.ask(p.r.paste(p.t))
-		// hydra on SQLite, when somebody else is writing: "database is locked".
-		if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != "error" && e.Code != "server_error" {
-			break
-		}
-	}
-	if err != nil {
+	if err := p.ask(p.r.paste(p.t)); err != nil {
 		p.t.Fatalf("login: %v", err)
 	}
 }
@@ -251,7 +234,8 @@ func ask(ctx context.Context, me *client.Account, api string) (status int, err e
 		Sub string `json:"sub"`
 	}
 	if resp.StatusCode != http.StatusOK {
-		return resp.StatusCode, errors.New("the API answers " + resp.Status)
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		return resp.StatusCode, fmt.Errorf("the API answers %s: %q", resp.Status, said)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&who); err != nil || who.Sub == "" {
 		return resp.StatusCode, errors.New("the API does not know who asks")

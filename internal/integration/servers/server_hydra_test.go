@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/regrant/regrant/client"
@@ -26,22 +25,19 @@ func hydra() server {
 
 // openHydra starts the servers that stories share: each makes keys for seconds.
 func openHydra(t *testing.T) func(*testing.T, settings) *running {
-	shared, logins := map[int]*lab.Hydra{}, map[int]*sync.Mutex{}
+	shared := map[int]*lab.Hydra{}
 	for _, grace := range []int{0, 30} {
 		shared[grace] = lab.StartHydra(t, "AT_TTL=2", fmt.Sprintf("GRACE=%d", grace))
-		logins[grace] = new(sync.Mutex) // SQLite: many at once, and "database is locked"
 	}
 	return func(t *testing.T, s settings) *running {
-		h, mu := shared[s.grace], logins[s.grace]
 		if s.alone {
-			mu = nil
-			h = lab.StartHydra(t, fmt.Sprintf("AT_TTL=%d", s.lifetime), fmt.Sprintf("GRACE=%d", s.grace))
+			return startHydra(t, lab.StartHydra(t, fmt.Sprintf("AT_TTL=%d", s.lifetime), fmt.Sprintf("GRACE=%d", s.grace)))
 		}
-		return startHydra(t, h, mu)
+		return startHydra(t, shared[s.grace])
 	}
 }
 
-func startHydra(t *testing.T, h *lab.Hydra, logins *sync.Mutex) *running {
+func startHydra(t *testing.T, h *lab.Hydra) *running {
 	const redirectURL = "http://127.0.0.1/cb"
 	confidential := "story-" + rand.Text() // of this story alone, which may change its secret
 	h.Admin(http.MethodPost, "/admin/clients", map[string]any{
@@ -50,7 +46,7 @@ func startHydra(t *testing.T, h *lab.Hydra, logins *sync.Mutex) *running {
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid offline_access",
 	})
 	return &running{
-		t: t, issuer: h.Issuer, logins: logins,
+		t: t, issuer: h.Issuer,
 		public:       client.Config{Issuer: h.Issuer, ClientID: lab.PublicClient, RedirectURL: redirectURL},
 		confidential: client.Config{Issuer: h.Issuer, ClientID: confidential, Auth: client.Secret(lab.BasicSecret), RedirectURL: redirectURL},
 		browserURL:   redirectURL,

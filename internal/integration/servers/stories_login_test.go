@@ -83,7 +83,6 @@ func byPaste(t *testing.T, r *running) string {
 
 // byWeb logs in at a backend, with two machines behind a load balancer.
 func byWeb(t *testing.T, r *running) string {
-	defer r.turn()()
 	at := newPlace(t)
 	first, second := r.another(r.confidential, at), r.another(r.confidential, at)
 	begun := httptest.NewRecorder()
