@@ -2,12 +2,16 @@ package lab
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // A Hydra is a running ory hydra (github.com/ory/hydra) with its pages for login
@@ -17,7 +21,6 @@ import (
 type Hydra struct {
 	Issuer string
 	server *server
-	t      testing.TB
 }
 
 // StartHydra starts one of the test's own, over a PostgreSQL of its own. Its service
@@ -31,47 +34,48 @@ func StartHydra(t testing.TB, knobs ...string) *Hydra {
 	db := StartPostgreSQL(t)
 	dsn := fmt.Sprintf("DSN=postgres://postgres@/postgres?host=%s&sslmode=disable", url.QueryEscape(filepath.Dir(db.Socket)))
 	s := start(t, "hydra", 3, []string{"bash", "go", "gcc", "node", "curl", "jq"}, append(knobs, dsn))
-	h := &Hydra{Issuer: s.vars["ISSUER"], server: s, t: t}
-	h.makeKeys()
+	h := &Hydra{Issuer: s.vars["ISSUER"], server: s}
+	for _, set := range []string{"hydra.openid.id-token", "hydra.jwt.access-token"} {
+		h.putKey(t, set, "first") // or it would make some at the first question
+	}
 	return h
 }
 
-// makeKeys lets the server make its keys, which takes seconds, before a program
-// waits for them.
-func (h *Hydra) makeKeys() {
-	h.t.Helper()
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, h.Issuer+"/.well-known/jwks.json", nil)
+// NewKey makes the server sign its ID tokens with another key, which is called kid.
+// That key is ours: hydra makes those of 4096 bits, which on a busy machine takes
+// longer than the ten seconds after which it cuts a connection off.
+func (h *Hydra) NewKey(t testing.TB, kid string) { h.putKey(t, "hydra.openid.id-token", kid) }
+
+func (h *Hydra) putKey(t testing.TB, set, kid string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	_ = resp.Body.Close()
+	h.Admin(t, http.MethodPut, "/admin/keys/"+set+"/"+kid, jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: string(jose.RS256), Use: "sig"})
 }
 
 // Kill kills the server, and returns what starts it again over the same database.
-func (h *Hydra) Kill() (again func()) { return h.server.kill(h.t) }
+func (h *Hydra) Kill(t testing.TB) (again func()) { return h.server.kill(t) }
 
 // Admin sends a request to the API of the administrator.
-func (h *Hydra) Admin(method, path string, body any) {
-	h.t.Helper()
+func (h *Hydra) Admin(t testing.TB, method, path string, body any) {
+	t.Helper()
 	data, err := json.Marshal(body)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(h.t.Context(), method, h.server.vars["ADMIN"]+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(t.Context(), method, h.server.vars["ADMIN"]+path, bytes.NewReader(data))
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		h.t.Fatalf("%s %s: %s", method, path, resp.Status)
+		t.Fatalf("%s %s: %s", method, path, resp.Status)
 	}
 }

@@ -40,7 +40,7 @@ func openHydra(t *testing.T) func(*testing.T, settings) *running {
 func startHydra(t *testing.T, h *lab.Hydra) *running {
 	const redirectURL = "http://127.0.0.1/cb"
 	confidential := "story-" + rand.Text() // of this story alone, which may change its secret
-	h.Admin(http.MethodPost, "/admin/clients", map[string]any{
+	h.Admin(t, http.MethodPost, "/admin/clients", map[string]any{
 		"client_id": confidential, "client_secret": lab.BasicSecret, "token_endpoint_auth_method": "client_secret_basic",
 		"redirect_uris": []string{redirectURL}, "response_types": []string{"code"},
 		"grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid offline_access",
@@ -52,15 +52,13 @@ func startHydra(t *testing.T, h *lab.Hydra) *running {
 		browserURL:   redirectURL,
 		user:         walk("alice"),
 		changeSecret: func() string {
-			h.Admin(http.MethodPatch, "/admin/clients/"+confidential, []map[string]string{
+			h.Admin(t, http.MethodPatch, "/admin/clients/"+confidential, []map[string]string{
 				{"op": "replace", "path": "/client_secret", "value": "another-secret"},
 			})
 			return "another-secret"
 		},
-		rotateKeys: func() {
-			h.Admin(http.MethodPost, "/admin/keys/hydra.openid.id-token", map[string]string{"alg": "RS256", "kid": rand.Text(), "use": "sig"})
-		},
-		kill:      h.Kill,
-		noRefresh: func(c *client.Config) { c.Scopes = []string{"openid"} },
+		rotateKeys: func() { h.NewKey(t, rand.Text()) },
+		kill:       func() func() { return h.Kill(t) },
+		noRefresh:  func(c *client.Config) { c.Scopes = []string{"openid"} },
 	}
 }
