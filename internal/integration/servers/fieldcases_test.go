@@ -21,7 +21,7 @@ func TestFieldCase_dexidp_dex_1976_ParallelCallsAtTheExpiryAreOneRefresh(t *test
 			renewals.Add(1)
 		}
 	}
-	at := newPlace(t)
+	at := r.newPlace()
 	var programs []*program
 	for range 10 {
 		programs = append(programs, r.another(cfg, at))

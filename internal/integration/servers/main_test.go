@@ -9,10 +9,13 @@ package servers_test
 import (
 	"cmp"
 	"flag"
+	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/client/provider"
 	"github.com/regrant/regrant/internal/integration/lab"
 )
 
@@ -31,6 +34,9 @@ type server struct {
 
 	// lacks tells, by the name of the story, what the server does not offer.
 	lacks map[string]string
+
+	// inMemory: a story is told in a synctest bubble, where hours are over at once.
+	inMemory bool
 }
 
 // settings are what a story wants of the server that is started for it. Servers
@@ -56,6 +62,18 @@ type running struct {
 	browserURL           string // client.Browser.RedirectURL
 	username, password   string
 
+	lifetime time.Duration // of access tokens
+	scopes   []string      // that a login grants, among others
+
+	// Of a server in memory: what reaches it, and how the next token request is lost,
+	// or its answer. Otherwise each program has a proxy of its own, which cuts.
+	web  *http.Client
+	lose func(answer bool)
+
+	// Of a provider that is played.
+	played  *faked
+	profile *provider.Profile
+
 	// user opens a page of the server, and does there what is wanted. It returns
 	// where the browser is sent in the end.
 	user func(t *testing.T, page string, w wish) (callback string, err error)
@@ -66,6 +84,13 @@ type running struct {
 	kill         func() (again func())
 	busy         func()               // answers the next token request with 503
 	noRefresh    func(*client.Config) // what a program sets, or forgets, that gets no refresh token
+	advice       string               // what the error then says
+
+	// says is what is known of the server instead of metadata; nil: it has some.
+	says map[string]any
+
+	spend  func(refreshToken string) (next string, ok bool) // see refresh; nil: by an ordinary request
+	revoke func(refreshToken string)                        // nil: at the revocation endpoint
 }
 
 // A wish is what a user does with a page.
@@ -108,6 +133,8 @@ type story struct {
 	tell func(*testing.T, *running) (note string)
 	// offered tells whether the server can be in this story. Nil: every server can.
 	offered func(*running) bool
+	// listens: the program listens at a port, for which time in a bubble stands still.
+	listens bool
 }
 
 func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st story, results *results) {
@@ -121,6 +148,11 @@ func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st 
 		st.settings.grace = 0
 	}
 	r := start(t, st.settings)
+	r.lifetime = cmp.Or(r.lifetime, time.Duration(st.settings.lifetime)*time.Second)
+	if r.scopes == nil {
+		r.scopes = []string{"openid", "offline_access"}
+	}
+	r.advice = cmp.Or(r.advice, "offline_access")
 	switch offered := st.offered == nil || st.offered(r); {
 	case offered && why != "":
 		t.Errorf("%s offers it, although its file says that it does not: %s", s.name, why)

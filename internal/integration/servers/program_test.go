@@ -1,6 +1,7 @@
 package servers_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -21,24 +22,31 @@ import (
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
+	"github.com/regrant/regrant/tokenstore/memstore"
 )
 
 // A place is where the grants of one user of one program are kept, and how they
 // are sealed.
 type place struct {
-	Dir string
-	Key []byte
+	Dir    string
+	Key    []byte
+	memory tokenstore.Store // in place of Dir
 }
 
-func newPlace(t *testing.T) place {
+func (r *running) newPlace() place {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	return place{t.TempDir() + "/grants", key}
+	if r.web != nil {
+		return place{Key: key, memory: memstore.New()}
+	}
+	return place{Dir: r.t.TempDir() + "/grants", Key: key}
 }
 
 func (p place) in(cfg client.Config) (client.Config, error) {
 	var err error
-	cfg.Store = filestore.New(p.Dir)
+	if cfg.Store = p.memory; cfg.Store == nil {
+		cfg.Store = filestore.New(p.Dir)
+	}
 	cfg.Sealer, err = tokenstore.NewSealer(p.Key)
 	return cfg, err
 }
@@ -52,7 +60,7 @@ type program struct {
 	cfg   client.Config
 	owner *client.Client
 	place place
-	proxy *lab.Proxy // between the program and the server
+	proxy *lab.Proxy // between the program and the server, unless that is in memory
 }
 
 // program starts a program for a new user, who has nothing.
@@ -61,7 +69,7 @@ func (r *running) program(set func(*client.Config)) *program {
 	if set != nil {
 		set(&cfg)
 	}
-	return r.another(cfg, newPlace(r.t))
+	return r.another(cfg, r.newPlace())
 }
 
 // another starts one more program.
@@ -72,20 +80,9 @@ func (r *running) another(cfg client.Config, at place) *program {
 		r.t.Fatal(err)
 	}
 	p := &program{t: r.t, r: r, cfg: cfg, place: at}
-	p.proxy = lab.NewProxy(r.t, "tcp", r.host())
-	direct := http.DefaultTransport.(*http.Transport).Clone()
-	dial := direct.DialContext
-	direct.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if addr == r.host() {
-			addr = p.proxy.Addr
-		}
-		return dial(ctx, network, addr)
+	if p.cfg.HTTPClient = r.web; r.web == nil {
+		p.proxied()
 	}
-	// node ends idle connections after five seconds, and a request that goes out
-	// in that very moment is lost. A machine that is slow meets such moments.
-	direct.IdleConnTimeout = time.Second
-	r.t.Cleanup(direct.CloseIdleConnections)
-	p.cfg.HTTPClient = &http.Client{Transport: direct}
 	c, err := client.New(p.cfg)
 	if err != nil {
 		r.t.Fatal(err)
@@ -99,6 +96,26 @@ func (r *running) another(cfg client.Config, at place) *program {
 	return p
 }
 
+// proxied lets the program reach the server by a proxy.
+func (p *program) proxied() {
+	p.t.Helper()
+	host := p.r.host()
+	p.proxy = lab.NewProxy(p.t, "tcp", host)
+	direct := http.DefaultTransport.(*http.Transport).Clone()
+	dial := direct.DialContext
+	direct.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == host {
+			addr = p.proxy.Addr
+		}
+		return dial(ctx, network, addr)
+	}
+	// node ends idle connections after five seconds, and a request that goes out
+	// in that very moment is lost. A machine that is slow meets such moments.
+	direct.IdleConnTimeout = time.Second
+	p.t.Cleanup(direct.CloseIdleConnections)
+	p.cfg.HTTPClient = &http.Client{Transport: direct}
+}
+
 func (r *running) host() string {
 	u, err := url.Parse(r.issuer)
 	if err != nil {
@@ -110,8 +127,11 @@ func (r *running) host() string {
 // metadata returns what the server says about itself.
 func (r *running) metadata() map[string]any {
 	r.t.Helper()
+	if r.says != nil {
+		return r.says
+	}
 	var m map[string]any
-	resp, err := http.Get(strings.TrimSuffix(r.issuer, "/") + "/.well-known/openid-configuration")
+	resp, err := cmp.Or(r.web, http.DefaultClient).Get(strings.TrimSuffix(r.issuer, "/") + "/.well-known/openid-configuration")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -150,6 +170,9 @@ func (r *running) post(endpoint string, form url.Values) (status int, token oaut
 // server took it.
 func (r *running) refresh(refreshToken string) (next string, ok bool) {
 	r.t.Helper()
+	if r.spend != nil {
+		return r.spend(refreshToken)
+	}
 	status, token := r.post("token_endpoint", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 	return token.RefreshToken, status == http.StatusOK
 }
@@ -186,7 +209,7 @@ func (p *program) login() {
 // stored returns what is kept.
 func (p *program) stored() *record.Record {
 	p.t.Helper()
-	key := tokenstore.Key{Issuer: p.cfg.Issuer, ClientID: p.cfg.ClientID, Account: p.Name()}
+	key := tokenstore.Key{Issuer: p.r.issuer, ClientID: p.cfg.ClientID, Account: p.Name()}
 	data, _, err := p.cfg.Store.Load(p.t.Context(), key)
 	if err == nil {
 		data, err = p.cfg.Sealer.Decrypt(data, key.AssociatedData())
@@ -204,7 +227,21 @@ func (p *program) stored() *record.Record {
 // expire waits until the access token has ended.
 func (p *program) expire() {
 	p.t.Helper()
-	time.Sleep(time.Until(p.stored().Expiry) + 100*time.Millisecond)
+	left := p.r.lifetime // if the program was not told
+	if expiry := p.stored().Expiry; !expiry.IsZero() {
+		left = time.Until(expiry)
+	}
+	time.Sleep(left + 100*time.Millisecond)
+}
+
+// token asks for a token that works. If nobody has told the program how long one does,
+// it has to be said that it does not, as an API does by a 401.
+func (p *program) token() error {
+	tok, err := p.Token(p.t.Context())
+	if err == nil && tok.Expiry.IsZero() {
+		_, err = p.Refresh(p.t.Context(), tok)
+	}
+	return err
 }
 
 // asks asks the UserInfo endpoint, which is the protected API here. For a token
@@ -255,7 +292,7 @@ func (p *program) works() {
 func (p *program) recovers() {
 	p.t.Helper()
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		_, err := p.Token(p.t.Context())
+		err := p.token()
 		if err == nil {
 			break
 		}
@@ -270,10 +307,13 @@ func (p *program) recovers() {
 // in, and why. It returns the error.
 func (p *program) ended() error {
 	p.t.Helper()
-	_, err := p.Token(p.t.Context())
+	err := p.token()
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok || !errors.Is(err, client.ErrLoginRequired) || e.Code == "" || e.Temporary {
 		p.t.Fatalf("the grant has ended, and the error is %v", err)
+	}
+	if about := p.r.profile; about != nil && about.Answer.ErrorNone == "" && !strings.Contains(err.Error(), about.Ended) {
+		p.t.Errorf("the error does not say %q: %v", about.Ended, err)
 	}
 	return err
 }
@@ -281,7 +321,7 @@ func (p *program) ended() error {
 // endsOrWorks tells which of the two became of a grant.
 func (p *program) endsOrWorks() (ends bool) {
 	p.t.Helper()
-	if _, err := p.Token(p.t.Context()); err == nil {
+	if err := p.token(); err == nil {
 		p.works()
 		return false
 	}

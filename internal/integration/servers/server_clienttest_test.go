@@ -2,7 +2,6 @@ package servers_test
 
 import (
 	"net/http"
-	"net/url"
 	"testing"
 	"time"
 
@@ -20,72 +19,96 @@ func fake() server {
 }
 
 func startFake(t *testing.T, s settings) *running {
-	options := clienttest.Options{
+	f := newFake(t, clienttest.Options{
 		AccessTokenLifetime: time.Duration(s.lifetime) * time.Second,
 		Grace:               time.Duration(s.grace) * time.Second,
-		DeviceInterval:      time.Second,
+	})
+	r := f.running()
+	r.public.HTTPClient, r.confidential.HTTPClient = nil, nil
+	r.noRefresh = func(c *client.Config) { c.Scopes = []string{"openid"} }
+	return r
+}
+
+// A faked server is one of clienttest, which can be replaced by another.
+type faked struct {
+	*clienttest.Server
+	t       *testing.T
+	options clienttest.Options
+}
+
+func newFake(t *testing.T, o clienttest.Options) *faked {
+	t.Helper()
+	o.DeviceInterval = time.Second
+	f := &faked{t: t, options: o}
+	f.begin()
+	return f
+}
+
+func (f *faked) begin() {
+	f.t.Helper()
+	as, err := clienttest.Start(f.options)
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	begin := func(o clienttest.Options) *clienttest.Server {
-		as, err := clienttest.Start(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(as.Close)
-		return as
-	}
-	as := begin(options)
-	confidential := client.Config{Issuer: as.Issuer(), ClientID: clienttest.ConfidentialClient, Auth: client.Secret(clienttest.ConfidentialSecret), RedirectURL: "http://127.0.0.1/cb"}
+	f.t.Cleanup(as.Close)
+	f.Server = as
+}
+
+func (f *faked) running() *running {
+	public, confidential := f.Config(), f.ConfidentialConfig()
+	public.RedirectURL, confidential.RedirectURL = "http://127.0.0.1/cb", "http://127.0.0.1/cb"
 	return &running{
-		t: t, issuer: as.Issuer(),
-		public:       client.Config{Issuer: as.Issuer(), ClientID: clienttest.PublicClient, RedirectURL: "http://127.0.0.1/cb"},
-		confidential: confidential,
-		username:     "alice", password: "password",
-		user: func(_ *testing.T, page string, w wish) (string, error) {
-			if w.code != "" {
-				if w.deny {
-					return "", as.DenyDevice(w.code)
-				}
-				return "", as.ApproveDevice(w.code, "alice")
-			}
-			as.Set(func(o *clienttest.Options) { o.UserDenies = w.deny })
-			agent := as.UserAgent("alice")
-			agent.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-			resp, err := agent.Get(page)
-			if err != nil {
-				return "", err
-			}
-			defer resp.Body.Close()
-			callback, err := resp.Location()
-			if err != nil || w.stay {
-				return callback.String(), err
-			}
-			answer, err := as.UserAgent("alice").Get(callback.String())
-			if err != nil {
-				return "", err
-			}
-			return callback.String(), answer.Body.Close()
-		},
-		changeSecret: func() string {
-			as.Set(func(o *clienttest.Options) {
-				for i := range o.Clients {
-					if o.Clients[i].Secret != "" {
-						o.Clients[i].Secret = "another-secret"
-					}
-				}
-			})
-			return "another-secret"
-		},
-		rotateKeys: as.RotateKeys,
+		t: f.t, issuer: f.Issuer(),
+		public: public, confidential: confidential,
+		username: "alice", password: "password",
+		user:         f.user,
+		changeSecret: f.changeSecret,
+		rotateKeys:   func() { f.RotateKeys() },
 		kill: func() func() {
-			u, err := url.Parse(as.Issuer())
-			if err != nil {
-				t.Fatal(err)
-			}
-			as.Close()
-			options.Issuer = u.String()
-			return func() { as = begin(options) }
+			f.options.Issuer = f.Issuer()
+			f.Close()
+			return f.begin
 		},
-		busy:      func() { as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusServiceUnavailable}, 1) },
-		noRefresh: func(c *client.Config) { c.Scopes = []string{"openid"} },
+		busy: func() { f.FailNext(clienttest.TokenPath, clienttest.Fault{Status: http.StatusServiceUnavailable}, 1) },
 	}
+}
+
+func (f *faked) user(_ *testing.T, page string, w wish) (string, error) {
+	if w.code != "" {
+		if w.deny {
+			return "", f.DenyDevice(w.code)
+		}
+		return "", f.ApproveDevice(w.code, "alice")
+	}
+	f.Set(func(o *clienttest.Options) { o.UserDenies = w.deny })
+	agent := f.UserAgent("alice")
+	agent.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := agent.Get(page)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	callback, err := resp.Location()
+	if err != nil {
+		return "", err
+	}
+	if w.stay {
+		return callback.String(), nil
+	}
+	answer, err := f.UserAgent("alice").Get(callback.String())
+	if err != nil {
+		return "", err
+	}
+	return callback.String(), answer.Body.Close()
+}
+
+func (f *faked) changeSecret() string {
+	f.Set(func(o *clienttest.Options) {
+		for i := range o.Clients {
+			if o.Clients[i].Secret != "" {
+				o.Clients[i].Secret = "another-secret"
+			}
+		}
+	})
+	return "another-secret"
 }

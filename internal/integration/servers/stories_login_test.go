@@ -83,7 +83,7 @@ func byPaste(t *testing.T, r *running) string {
 
 // byWeb logs in at a backend, with two machines behind a load balancer.
 func byWeb(t *testing.T, r *running) string {
-	at := newPlace(t)
+	at := r.newPlace()
 	first, second := r.another(r.confidential, at), r.another(r.confidential, at)
 	begun := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/login", nil)
@@ -129,7 +129,7 @@ func denied(t *testing.T, err error) string {
 func withoutRefreshToken(t *testing.T, r *running) string {
 	p := r.program(r.noRefresh)
 	err := p.ask(r.paste(t))
-	if err == nil || !strings.Contains(err.Error(), "no refresh token") || !strings.Contains(err.Error(), "offline_access") {
+	if err == nil || !strings.Contains(err.Error(), "no refresh token") || !strings.Contains(err.Error(), r.advice) {
 		t.Errorf("the error is %v", err)
 	}
 	if status, err := p.Status(t.Context()); err != nil || !errors.Is(status.Err, client.ErrLoginRequired) {

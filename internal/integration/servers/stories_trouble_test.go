@@ -20,7 +20,7 @@ func wrongSecret(t *testing.T, r *running) string {
 	p.expire()
 	wrong := p.cfg
 	wrong.Auth = client.Secret("not the secret")
-	_, err := r.another(wrong, p.place).Token(t.Context())
+	err := r.another(wrong, p.place).token()
 	isConfiguration(t, err, "invalid_client")
 	p.works()
 	return ""
@@ -43,7 +43,7 @@ func changedSecret(t *testing.T, r *running) string {
 	p.login()
 	changed := r.changeSecret()
 	p.expire()
-	_, err := p.Token(t.Context())
+	err := p.token()
 	isConfiguration(t, err, "invalid_client")
 	secret.Store(&changed)
 	p.recovers()
@@ -109,7 +109,7 @@ func restart(t *testing.T, r *running) string {
 	kept := p.stored().RefreshToken
 	again := r.kill()
 	p.expire()
-	_, err := p.Token(t.Context())
+	err := p.token()
 	if e, ok := errors.AsType[*client.Error](err); !ok || !e.Temporary {
 		t.Errorf("while the server is down: %v", err)
 	}
@@ -118,7 +118,7 @@ func restart(t *testing.T, r *running) string {
 	}
 	again()
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		_, err := p.Token(t.Context())
+		err := p.token()
 		if err == nil {
 			break
 		}
@@ -140,7 +140,7 @@ func busy(t *testing.T, r *running) string {
 	p.login()
 	p.expire()
 	r.busy()
-	_, err := p.Token(t.Context())
+	err := p.token()
 	if e, ok := errors.AsType[*client.Error](err); !ok || !e.Temporary || e.RetryAfter < 0 {
 		t.Fatalf("while the server is busy: %v", err)
 	}
@@ -154,6 +154,10 @@ const tokenRequest = 200
 // cut ends the connection in the middle of the next token request.
 func (p *program) cut(m lab.Moment) {
 	p.t.Helper()
+	if p.r.lose != nil {
+		p.r.lose(m == lab.BeforeAnswer)
+		return
+	}
 	c := p.proxy.Cut(lab.Cut{Moment: m, Size: tokenRequest})
 	p.t.Cleanup(func() {
 		select {
@@ -176,15 +180,21 @@ func requestLost(t *testing.T, r *running) string {
 }
 
 // answerLost is what nobody can mend: the server takes each token once, and what it
-// gave in return is lost. Then the error says so.
-func answerLost(t *testing.T, r *running) string {
+// gave in return is lost.
+func answerLost(_ *testing.T, r *running) string {
 	p := r.program(nil)
 	p.login()
 	p.expire()
 	p.cut(lab.BeforeAnswer)
-	err := p.ended()
-	if !strings.Contains(err.Error(), "never received") {
-		t.Errorf("the error does not say that an answer was lost: %v", err)
+	return p.endedByLoss()
+}
+
+// endedByLoss checks that the grant is over, that the error says why, and that a
+// login helps.
+func (p *program) endedByLoss() (note string) {
+	p.t.Helper()
+	if err := p.ended(); !strings.Contains(err.Error(), "never received") {
+		p.t.Errorf("the error does not say that an answer was lost: %v", err)
 	}
 	p.login()
 	p.works()
