@@ -72,9 +72,9 @@ func (r rule) try(t *testing.T, binary string, args ...string) string {
 	return strings.TrimSpace(string(out[:min(len(out), 2000)]))
 }
 
-// The table in internal/docs/proof.md is this one.
+// The table in internal/docs/proof/simulator.md is this one.
 func TestTheNoteNamesEachRuleAndWhatShowsIt(t *testing.T) {
-	note, err := os.ReadFile("../docs/proof.md")
+	note, err := os.ReadFile("../docs/proof/simulator.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +84,10 @@ func TestTheNoteNamesEachRuleAndWhatShowsIt(t *testing.T) {
 			shown = strings.Fields(r.history)[0] + " script"
 		}
 		if row := "| " + r.name + " | " + shown + " |"; !strings.Contains(string(note), row) {
-			t.Errorf("proof.md has no %s", row)
+			t.Errorf("simulator.md has no %s", row)
 		}
 	}
 	if n := strconv.Itoa(len(rules)) + " rules"; !strings.Contains(string(note), n) {
-		t.Errorf("proof.md does not say that there are %s", n)
+		t.Errorf("simulator.md does not say that there are %s", n)
 	}
 }
