@@ -94,6 +94,27 @@ func TestAnAPIThatRefusesEveryTokenDoesNotCauseARenewalPerRequest(t *testing.T) 
 	})
 }
 
+// Tokens that live for seconds have ended before a 401 is the API's own trouble.
+func TestARejectedTokenThatHasEndedIsRenewedHoweverYoungItIs(t *testing.T) {
+	inWorld(t, func(o *clienttest.Options) { o.AccessTokenLifetime = 4 * time.Second }, func(t *testing.T, w *world) {
+		x := w.start()
+		x.login()
+		rejected, err := x.me.Token(t.Context())
+		for range 3 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got *oauth2.Token
+			if got, err = x.me.Refresh(t.Context(), rejected); err == nil && got.AccessToken == rejected.AccessToken {
+				t.Error("the token that was refused came back")
+			}
+			rejected = got
+			time.Sleep(4 * time.Second)
+		}
+		w.requests(3)
+	})
+}
+
 func TestRefreshWithoutATokenRenewsInAnyCase(t *testing.T) {
 	inWorld(t, strictFamily, func(t *testing.T, w *world) {
 		x := w.start()

@@ -149,15 +149,15 @@ func (f *flight) satisfied(rec, base *record.Record) bool {
 // counts as the API's own trouble.
 const spurnedPause = 10 * time.Second
 
-// spurned tells whether the API refuses even tokens that were renewed for it.
-// More of them would not help; the caller gets the same again, and leaves the
+// spurned tells whether the API refuses even fresh tokens that were renewed for
+// it. More of them would not help; the caller gets the same again, and leaves the
 // 401 as it is.
 func (f *flight) spurned(rec *record.Record) bool {
 	k := f.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return f.want.rejected != "" && rec.AccessToken == f.want.rejected &&
-		rec.AccessToken == k.spurned && time.Since(rec.Renewed) < spurnedPause
+		rec.AccessToken == k.spurned && time.Since(rec.Renewed) < spurnedPause && k.current.Load().fresh(time.Now())
 }
 
 // hopeless tells why nothing can be sent for rec.
