@@ -132,7 +132,7 @@ func (p *program) calls() (enough func(), report func() callerReport) {
 	}
 	end, done := make(chan struct{}), make(chan callerReport)
 	go func() {
-		report, err := callUntil(p.cfg, api, p.r.lifetime/20, func() { <-end })
+		report, err := callUntil(p.cfg, api, p.r.lifetime/5, func() { <-end })
 		if err != nil {
 			report.Failures = append(report.Failures, err.Error())
 		}
@@ -151,7 +151,7 @@ func tenExpiries(t *testing.T, r *running) string {
 		e, report := p.calls()
 		enough, reports = append(enough, e), append(reports, report)
 	}
-	for began := time.Now(); p.stored().Generation < expiries; time.Sleep(r.lifetime / 20) {
+	for began := time.Now(); p.stored().Generation < expiries; time.Sleep(r.lifetime / 5) {
 		if d := time.Since(began); d > 60*r.lifetime {
 			t.Fatalf("only %d renewals in %v", p.stored().Generation, d)
 		}
