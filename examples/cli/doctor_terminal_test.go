@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 func TestDoctorTalksToAPerson(t *testing.T) {
@@ -13,10 +14,10 @@ func TestDoctorTalksToAPerson(t *testing.T) {
 	h.login(s)
 	h = h.with("XDG_DATA_HOME=/dev/null") // nothing can be written there
 	x := h.open(110, 60, "doctor", "--deep")
-	x.see("[y/N]")
-	x.press("n" + enter)
-	if code := x.wait(); code != 7 {
+	x.See("[y/N]")
+	x.Press("n" + terminal.Enter)
+	if code := x.Wait(); code != 7 {
 		t.Errorf("exit code %d", code)
 	}
-	x.golden("doctor")
+	x.Golden("doctor")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 func TestExecRunsAProgramWithTheTokenAndItsExitCode(t *testing.T) {
@@ -85,13 +86,13 @@ func TestSignalsAreForTheProgramThatRuns(t *testing.T) {
 func TestCtrlCInATerminalReachesTheProgramOnce(t *testing.T) {
 	_, h := serveAPI(t, nil)
 	x := h.open(80, 24, "exec", "--file", "--", "sh", "-c", `n=0; trap 'n=$((n+1)); echo caught $n' INT; echo ready; sleep 1; sleep 0.3; exit 5`)
-	x.see("ready")
-	x.press(ctrlC)
-	x.see("caught 1")
-	if code := x.wait(); code != 5 {
+	x.See("ready")
+	x.Press(terminal.CtrlC)
+	x.See("caught 1")
+	if code := x.Wait(); code != 5 {
 		t.Errorf("exit code %d, want that of the program", code)
 	}
-	if strings.Contains(x.text(), "caught 2") {
-		t.Errorf("one ^C comes twice:\n%s", x.text())
+	if strings.Contains(x.Text(), "caught 2") {
+		t.Errorf("one ^C comes twice:\n%s", x.Text())
 	}
 }

@@ -4,6 +4,8 @@ go 1.26.0
 
 replace github.com/regrant/regrant => ../..
 
+replace github.com/regrant/regrant/internal/terminal => ../../internal/terminal
+
 require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/charmbracelet/colorprofile v0.4.3
@@ -11,6 +13,7 @@ require (
 	github.com/charmbracelet/x/vt v0.1.0
 	github.com/creack/pty v1.1.24
 	github.com/regrant/regrant v0.0.0
+	github.com/regrant/regrant/internal/terminal v0.0.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.10
 	go.yaml.in/yaml/v3 v3.0.5

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 // attack is what a server would like a terminal to obey: its title, its clipboard, a
@@ -39,15 +40,15 @@ func obeyed(text string) string {
 }
 
 // unharmed runs the program in a terminal, and makes sure that nothing gets through.
-func (h *home) unharmed(what string, args ...string) *terminal {
+func (h *home) unharmed(what string, args ...string) *terminal.Terminal {
 	h.t.Helper()
 	x := h.open(80, 24, args...)
-	x.wait()
-	if bad := obeyed(x.written()); bad != "" {
-		h.t.Errorf("%s: the terminal gets %q in %q", what, bad, x.written())
+	x.Wait()
+	if bad := obeyed(x.Written()); bad != "" {
+		h.t.Errorf("%s: the terminal gets %q in %q", what, bad, x.Written())
 	}
-	if shown := escaped.ReplaceAllString(x.text(), ""); strings.Contains(shown, "owned") || strings.Contains(shown, "31m") {
-		h.t.Errorf("%s: part of the attack is shown as if it were text:\n%s", what, x.text())
+	if shown := escaped.ReplaceAllString(x.Text(), ""); strings.Contains(shown, "owned") || strings.Contains(shown, "31m") {
+		h.t.Errorf("%s: part of the attack is shown as if it were text:\n%s", what, x.Text())
 	}
 	return x
 }
@@ -65,11 +66,11 @@ func TestNothingThatAnAPISaysIsObeyedByTheTerminal(t *testing.T) {
 			_, _ = io.WriteString(w, attack)
 		})
 		x := h.unharmed(kind, "call", "-i", "--fail", s.URL(clienttest.APIPath))
-		contains(t, x.text(), `\u001b]0;owned\u0007`)
+		contains(t, x.Text(), `\u001b]0;owned\u0007`)
 	}
 	s, h := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "\x00\x01binary"+attack) })
 	x := h.unharmed("binary", "call", s.URL(clienttest.APIPath))
-	contains(t, x.text(), "the answer is binary", "-o FILE")
+	contains(t, x.Text(), "the answer is binary", "-o FILE")
 }
 
 func TestNothingThatAnAuthorizationServerSaysIsObeyedByTheTerminal(t *testing.T) {
@@ -80,7 +81,7 @@ func TestNothingThatAnAuthorizationServerSaysIsObeyedByTheTerminal(t *testing.T)
 	})
 	login := []string{"login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file"}
 	x := h.unharmed("the name of the user", login...)
-	contains(t, x.text(), "Logged in as alice")
+	contains(t, x.Text(), "Logged in as alice")
 
 	tamper := func(path string, members map[string]any) {
 		s.Set(func(o *clienttest.Options) {

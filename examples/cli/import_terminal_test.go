@@ -15,13 +15,13 @@ func TestAnImportTellsAPersonWhatToDoAboutTheSource(t *testing.T) {
 		"access_token": grant.AccessToken, "refresh_token": grant.RefreshToken, "id_token": grant.Extra("id_token"), "expires_in": 300,
 	}))
 	x := h.open(140, 24, "import", "token.json", "--store", "file")
-	if code := x.wait(); code != 0 {
+	if code := x.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	x.golden("import")
+	x.Golden("import")
 	x = h.open(140, 24, "import", "token.json", "--store", "file")
-	if code := x.wait(); code != 0 {
+	if code := x.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	x.see("nothing was imported")
+	x.See("nothing was imported")
 }

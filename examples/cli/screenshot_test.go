@@ -16,6 +16,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 // TestTheScreenshotsOfTheManual draws the pictures of README.md anew with -update:
@@ -34,22 +35,22 @@ func TestTheScreenshotsOfTheManual(t *testing.T) {
 	const columns, rows = 92, 60
 	var shell strings.Builder
 	name := strings.NewReplacer(s.Issuer(), "https://login.example.com", h.dir, "/home/alice")
-	show := func(args []string, meanwhile func(*terminal)) {
+	show := func(args []string, meanwhile func(*terminal.Terminal)) {
 		x := h.open(columns, rows, args...)
 		if meanwhile != nil {
 			meanwhile(x)
 		}
-		x.wait()
-		fmt.Fprintf(&shell, "\x1b[2m$\x1b[m regrant %s\r\n%s\r\n", name.Replace(strings.Join(args, " ")), name.Replace(x.written()))
+		x.Wait()
+		fmt.Fprintf(&shell, "\x1b[2m$\x1b[m regrant %s\r\n%s\r\n", name.Replace(strings.Join(args, " ")), name.Replace(x.Written()))
 	}
 	h.must("login", s.Issuer(), "--client-id", clienttest.PublicClient, "--profile", "work", "--store", "sqlite")
 	s.Revoke("alice")
 	h.run("token", "--profile", "work", "--refresh") // finds out
 	h.login(s, "--as", "nightly")
 	h.must("token", "--as", "nightly", "--refresh")
-	show([]string{"login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--device"}, func(x *terminal) {
-		x.see("waiting for you")
-		if err := s.ApproveDevice(userCode.FindString(x.text()), "alice"); err != nil {
+	show([]string{"login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--device"}, func(x *terminal.Terminal) {
+		x.See("waiting for you")
+		if err := s.ApproveDevice(userCode.FindString(x.Text()), "alice"); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 // populate makes accounts in every state.
@@ -36,14 +37,14 @@ func populate(t *testing.T) (*clienttest.Server, *home) {
 func TestStatusShowsEveryAccount(t *testing.T) {
 	_, h := populate(t)
 	x := h.open(90, 24, "status")
-	x.wait()
-	x.golden("status")
+	x.Wait()
+	x.Golden("status")
 	x = h.open(50, 40, "status")
-	x.wait()
-	x.golden("status-narrow")
+	x.Wait()
+	x.Golden("status-narrow")
 	x = h.with("LANG=C").open(90, 24, "status")
-	x.wait()
-	x.golden("status-ascii")
+	x.Wait()
+	x.Golden("status-ascii")
 
 	all := parse[[]struct {
 		Profile, Account, State, Store string
@@ -60,13 +61,13 @@ func TestStatusShowsEveryAccount(t *testing.T) {
 func TestWithNoColorThereIsNone(t *testing.T) {
 	_, h := populate(t)
 	x := h.with("NO_COLOR=1").open(90, 24, "status")
-	x.wait()
-	if strings.Contains(x.written(), "\x1b[32m") || strings.Contains(x.written(), "\x1b[31m") {
-		t.Errorf("there are colours in %q", x.written())
+	x.Wait()
+	if strings.Contains(x.Written(), "\x1b[32m") || strings.Contains(x.Written(), "\x1b[31m") {
+		t.Errorf("there are colours in %q", x.Written())
 	}
 	x = h.open(90, 24, "status")
-	x.wait()
-	contains(t, x.written(), "\x1b[32mfresh", "\x1b[31mlogin required")
+	x.Wait()
+	contains(t, x.Written(), "\x1b[32mfresh", "\x1b[31mlogin required")
 }
 
 func TestStatusWatchFollowsWhatHappensAndLeavesTheTerminalClean(t *testing.T) {
@@ -74,19 +75,19 @@ func TestStatusWatchFollowsWhatHappensAndLeavesTheTerminalClean(t *testing.T) {
 	s.Set(func(o *clienttest.Options) { o.AccessTokenLifetime = time.Hour })
 	h.login(s)
 	x := h.open(90, 10, "status", "--watch")
-	x.see("^C ends")
-	if !strings.Contains(x.written(), "\x1b[?1049h") {
+	x.See("^C ends")
+	if !strings.Contains(x.Written(), "\x1b[?1049h") {
 		t.Error("there is no screen of its own")
 	}
 	h.must("logout")
-	x.see("Nobody is logged in")
+	x.See("Nobody is logged in")
 	h.login(s, "--as", "other")
-	x.see("other")
-	x.press(ctrlC)
-	if code := x.wait(); code != 130 {
+	x.See("other")
+	x.Press(terminal.CtrlC)
+	if code := x.Wait(); code != 130 {
 		t.Errorf("exit code %d", code)
 	}
-	if text := x.text(); strings.Contains(text, "^C ends") || !strings.Contains(text, "other") {
+	if text := x.Text(); strings.Contains(text, "^C ends") || !strings.Contains(text, "other") {
 		t.Errorf("what is left on the screen:\n%s", text)
 	}
 }
@@ -111,10 +112,10 @@ func TestResealChangesThePassphraseOfEverything(t *testing.T) {
 func TestAClientSecretIsKeptSealed(t *testing.T) {
 	s, h := clienttest.NewServer(t), newHome(t)
 	x := h.open(80, 24, "login", s.Issuer(), "--client-id", clienttest.ConfidentialClient, "--store", "file", "--client-secret")
-	x.see("Client secret of test-confidential:")
-	x.press(clienttest.ConfidentialSecret + enter)
-	if code := x.wait(); code != 0 || strings.Contains(x.written(), clienttest.ConfidentialSecret) {
-		t.Errorf("exit code %d:\n%s", code, x.text())
+	x.See("Client secret of test-confidential:")
+	x.Press(clienttest.ConfidentialSecret + terminal.Enter)
+	if code := x.Wait(); code != 0 || strings.Contains(x.Written(), clienttest.ConfidentialSecret) {
+		t.Errorf("exit code %d:\n%s", code, x.Text())
 	}
 	h.must("token", "--refresh")
 	if accounts := strings.TrimSpace(h.must("accounts", "--json").out); strings.Count(accounts, "account") != 1 {
