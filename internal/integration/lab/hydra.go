@@ -23,8 +23,8 @@ type Hydra struct {
 	server *server
 }
 
-// StartHydra starts one of the test's own, over a PostgreSQL of its own. Its service
-// is "hydra". knobs are environment variables of its start script, such as AT_TTL=2
+// StartHydra starts one of the test's own, over a PostgreSQL of its own. Its services
+// are "hydra" and "postgresql". knobs are environment variables of its start script, such as AT_TTL=2
 // for access tokens of two seconds, or GRACE=30.
 //
 // The script's own choice is SQLite. There hydra refuses live tokens, and logins, with
@@ -35,9 +35,9 @@ func StartHydra(t testing.TB, knobs ...string) *Hydra {
 	dsn := fmt.Sprintf("DSN=postgres://postgres@/postgres?host=%s&sslmode=disable", url.QueryEscape(filepath.Dir(db.Socket)))
 	s := start(t, "hydra", 3, []string{"bash", "go", "gcc", "node", "curl", "jq"}, append(knobs, dsn))
 	h := &Hydra{Issuer: s.vars["ISSUER"], server: s}
-	for _, set := range []string{"hydra.openid.id-token", "hydra.jwt.access-token"} {
-		h.putKey(t, set, "first") // or it would make some at the first question
-	}
+	// Its key for ID tokens it has made at its start. This one it would make when its
+	// keys are asked for.
+	h.putKey(t, "hydra.jwt.access-token", rand.Text())
 	return h
 }
 

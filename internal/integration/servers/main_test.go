@@ -4,13 +4,15 @@
 // A server is one file, server_*_test.go: how it is started, what a program has to
 // set, what can be done to it behind a program's back, and what it does not offer.
 // What came of each story at each server is the table in internal/docs/servers.md.
+//
+// The same stories are told of the providers that clienttest plays, each in a bubble
+// of testing/synctest; see client/provider/stories.md.
 package servers_test
 
 import (
 	"cmp"
 	"flag"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m, map[string]lab.Program{caller: call}) }
 
-var update = flag.Bool("update", false, "write the table of internal/docs/servers.md")
+var update = flag.Bool("update", false, "write the table of internal/docs/servers.md, and client/provider/stories.md")
 
 // A server is a kind of authorization server.
 type server struct {
@@ -34,9 +36,6 @@ type server struct {
 
 	// lacks tells, by the name of the story, what the server does not offer.
 	lacks map[string]string
-
-	// inMemory: a story is told in a synctest bubble, where hours are over at once.
-	inMemory bool
 }
 
 // settings are what a story wants of the server that is started for it. Servers
@@ -64,6 +63,7 @@ type running struct {
 
 	lifetime time.Duration // of access tokens
 	scopes   []string      // that a login grants, among others
+	asks     []string      // for which a program has to ask to get them; nil: it asks for none of its own
 
 	// Of a server in memory: what reaches it, and how the next token request is lost,
 	// or its answer. Otherwise each program has a proxy of its own, which cuts.
@@ -90,7 +90,7 @@ type running struct {
 	says map[string]any
 
 	spend  func(refreshToken string) (next string, ok bool) // see refresh; nil: by an ordinary request
-	revoke func(refreshToken string)                        // nil: at the revocation endpoint
+	revoke func()                                           // ends alice's grant; nil: at the revocation endpoint
 }
 
 // A wish is what a user does with a page.
@@ -144,7 +144,7 @@ func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st 
 		return
 	}
 	st.settings.lifetime = cmp.Or(st.settings.lifetime, 2)
-	if why != "" { // it has to be true
+	if why != "" { // then it is started without, and has to lack it
 		st.settings.grace = 0
 	}
 	r := start(t, st.settings)
@@ -172,14 +172,7 @@ func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st 
 	}
 }
 
-// advertises tells whether the server's metadata have a member, and, if it is a list,
-// whether value is in it.
-func advertises(name, value string) func(*running) bool {
-	return func(r *running) bool {
-		m := r.metadata()
-		if list, ok := m[name].([]any); ok {
-			return slices.Contains(list, any(value))
-		}
-		return m[name] != nil
-	}
+// advertises tells whether the server's metadata have a member.
+func advertises(name string) func(*running) bool {
+	return func(r *running) bool { return r.metadata()[name] != nil }
 }

@@ -24,7 +24,6 @@ func startFake(t *testing.T, s settings) *running {
 		Grace:               time.Duration(s.grace) * time.Second,
 	})
 	r := f.running()
-	r.public.HTTPClient, r.confidential.HTTPClient = nil, nil
 	r.noRefresh = func(c *client.Config) { c.Scopes = []string{"openid"} }
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/internal/integration/lab"
@@ -23,7 +24,8 @@ func hydra() server {
 	}
 }
 
-// openHydra starts the servers that stories share: each makes keys for seconds.
+// openHydra starts the servers that stories share: each has a PostgreSQL of its own,
+// and takes seconds to start.
 func openHydra(t *testing.T) func(*testing.T, settings) *running {
 	shared := map[int]*lab.Hydra{}
 	for _, grace := range []int{0, 30} {
@@ -33,7 +35,9 @@ func openHydra(t *testing.T) func(*testing.T, settings) *running {
 		if s.alone {
 			return startHydra(t, lab.StartHydra(t, fmt.Sprintf("AT_TTL=%d", s.lifetime), fmt.Sprintf("GRACE=%d", s.grace)))
 		}
-		return startHydra(t, shared[s.grace])
+		r := startHydra(t, shared[s.grace])
+		r.lifetime = 2 * time.Second
+		return r
 	}
 }
 

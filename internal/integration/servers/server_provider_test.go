@@ -1,6 +1,7 @@
 package servers_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -21,9 +22,8 @@ import (
 // table of package provider says. A program knows no more of it than its name.
 func personality(p *provider.Profile) server {
 	return server{
-		name:     p.Title,
-		inMemory: true,
-		lacks:    lacksOf(p),
+		name:  p.Title,
+		lacks: lacksOf(p),
 		open: alike(func(t *testing.T, _ settings) *running {
 			return startPersonality(t, p)
 		}),
@@ -101,16 +101,23 @@ func startPersonality(t *testing.T, p *provider.Profile) *running {
 	r := f.running()
 	r.password = ""
 	r.played, r.profile = f, p
-	r.lifetime = p.AccessLifetime
-	if r.lifetime == 0 {
-		r.lifetime = 5 * time.Minute // the default of clienttest
+	r.lifetime = cmp.Or(p.AccessLifetime, 5*time.Minute) // or the default of clienttest
+	r.scopes = append([]string{"read"}, p.Scopes...)
+	r.asks = r.scopes
+	if p.Discovery {
+		r.asks = append([]string{"openid"}, r.asks...)
 	}
-	r.scopes = append([]string{}, p.Scopes...)
 	r.web = &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 		return f.HTTPClient().Transport.RoundTrip(req) // of the server that is there now
 	})}
 	r.lose = func(answer bool) {
-		f.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: answer}, 1)
+		as, before := f.Server, f.Requests(clienttest.TokenPath)
+		as.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: answer}, 1)
+		t.Cleanup(func() {
+			if as.Requests(clienttest.TokenPath) < before+2 {
+				t.Error("no token request was lost, or none came after it")
+			}
+		})
 	}
 	if p.ClientAuth == "none" {
 		r.confidential, r.changeSecret = r.public, nil
@@ -138,7 +145,7 @@ func startPersonality(t *testing.T, p *provider.Profile) *running {
 	}
 	r.advice = p.Advice
 	r.spend = r.imports
-	r.revoke = func(string) { f.Revoke("alice") } // as a user does on a page of the provider
+	r.revoke = func() { f.Revoke("alice") } // as a user does on a page of the provider
 	return r
 }
 
@@ -160,7 +167,7 @@ func (r *running) imports(refreshToken string) (next string, ok bool) {
 		return "", false
 	}
 	if err != nil {
-		r.t.Errorf("the token is neither taken nor refused: %v", err)
+		r.t.Fatalf("the token is neither taken nor refused: %v", err)
 	}
-	return p.stored().RefreshToken, err == nil
+	return p.stored().RefreshToken, true
 }

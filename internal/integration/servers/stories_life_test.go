@@ -1,25 +1,19 @@
 package servers_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/regrant/regrant/client"
-	"github.com/regrant/regrant/internal/integration/lab"
 )
 
 func stories() []story {
-	has := advertises
 	slow := settings{lifetime: 30}
 	return []story{
 		{name: "login by browser", tell: byBrowser, settings: slow, listens: true},
-		{name: "login by device", tell: byDevice, settings: slow, offered: has("device_authorization_endpoint", "")},
+		{name: "login by device", tell: byDevice, settings: slow, offered: advertises("device_authorization_endpoint")},
 		{name: "login by password", tell: byPassword, settings: slow, offered: func(r *running) bool { return r.password != "" }},
 		{name: "login by paste", tell: byPaste, settings: slow},
 		{name: "login on the web", tell: byWeb, settings: slow},
@@ -32,7 +26,7 @@ func stories() []story {
 		{name: "logout", tell: logout},
 		{name: "a copy of the token is used before us", tell: copyUsed},
 		{name: "an old token is used again", tell: oldUsed},
-		{name: "somebody else revokes the grant", tell: revoked, offered: func(r *running) bool { return r.revoke != nil || has("revocation_endpoint", "")(r) }},
+		{name: "somebody else revokes the grant", tell: revoked, offered: func(r *running) bool { return r.revoke != nil || advertises("revocation_endpoint")(r) }},
 		{name: "a wrong secret", tell: wrongSecret},
 		{name: "the secret is changed", tell: changedSecret, offered: func(r *running) bool { return r.changeSecret != nil }},
 		{name: "the signing keys are changed", tell: changedKeys, offered: func(r *running) bool { return r.rotateKeys != nil }},
@@ -45,141 +39,10 @@ func stories() []story {
 	}
 }
 
-// caller is a process whose goroutines call the API until it is told to end.
-const caller = "caller"
-
-type callerConfig struct {
-	Issuer, ClientID, API string
-	Place                 place
-}
-
-type callerReport struct {
-	Calls, Renewals int
-	Failures        []string
-}
-
-func call(c *lab.Child) error {
-	var cfg callerConfig
-	if err := c.Receive(&cfg); err != nil {
-		return err
-	}
-	conf, err := cfg.Place.in(client.Config{Issuer: cfg.Issuer, ClientID: cfg.ClientID})
-	if err != nil {
-		return err
-	}
-	report, err := callUntil(conf, cfg.API, 100*time.Millisecond, func() {
-		var ignored any
-		_ = c.Receive(&ignored) // the end
-	})
-	if err != nil {
-		return err
-	}
-	return c.Report(report)
-}
-
-// callUntil is a program of four goroutines that call the API, until wait returns.
-func callUntil(conf client.Config, api string, pause time.Duration, wait func()) (callerReport, error) {
-	var report callerReport
-	var renewals atomic.Int32
-	conf.OnEvent = func(_ context.Context, e client.Event) {
-		if e.Kind == client.Renewed {
-			renewals.Add(1)
-		}
-	}
-	owner, err := client.New(conf)
-	if err != nil {
-		return report, err
-	}
-	me := owner.Account("alice")
-	ctx, stop := context.WithCancel(context.Background())
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				err := asks(context.Background(), me, api)
-				mu.Lock()
-				report.Calls++
-				if err != nil && len(report.Failures) < 5 {
-					report.Failures = append(report.Failures, err.Error())
-				}
-				mu.Unlock()
-				time.Sleep(pause)
-			}
-		})
-	}
-	wait()
-	stop()
-	all.Wait()
-	if err := owner.Close(); err != nil {
-		return report, err
-	}
-	report.Renewals = int(renewals.Load())
-	return report, nil
-}
-
-// calls starts a caller: a process, or a program in the bubble.
-func (p *program) calls() (enough func(), report func() callerReport) {
-	p.t.Helper()
-	api := p.r.endpoint("userinfo_endpoint")
-	if p.r.web == nil {
-		c := lab.Start(p.t, caller, callerConfig{p.r.issuer, p.cfg.ClientID, api, p.place})
-		return func() { c.Send("enough") }, func() (report callerReport) {
-			c.Receive(&report)
-			c.Close()
-			return report
-		}
-	}
-	end, done := make(chan struct{}), make(chan callerReport)
-	go func() {
-		report, err := callUntil(p.cfg, api, p.r.lifetime/5, func() { <-end })
-		if err != nil {
-			report.Failures = append(report.Failures, err.Error())
-		}
-		done <- report
-	}()
-	return func() { close(end) }, func() callerReport { return <-done }
-}
-
-func tenExpiries(t *testing.T, r *running) string {
-	const processes, expiries = 3, 10
-	p := r.program(nil)
-	p.login()
-	var enough []func()
-	var reports []func() callerReport
-	for range processes {
-		e, report := p.calls()
-		enough, reports = append(enough, e), append(reports, report)
-	}
-	for began := time.Now(); p.stored().Generation < expiries; time.Sleep(r.lifetime / 5) {
-		if d := time.Since(began); d > 60*r.lifetime {
-			t.Fatalf("only %d renewals in %v", p.stored().Generation, d)
-		}
-	}
-	for _, e := range enough {
-		e()
-	}
-	calls, renewals := 0, 0
-	for i, report := range reports {
-		got := report()
-		if got.Failures != nil || got.Calls == 0 {
-			t.Errorf("caller %d: %d calls, failures: %q", i, got.Calls, got.Failures)
-		}
-		calls, renewals = calls+got.Calls, renewals+got.Renewals
-	}
-	// Each renewal adds one to the generation. Two at one expiry would show.
-	if got := p.stored().Generation; int(got) != renewals {
-		t.Errorf("%d renewals have brought generation %d", renewals, got)
-	}
-	t.Logf("%d calls of %d processes, %d renewals", calls, processes, renewals)
-	p.works()
-	return ""
-}
-
 // scopes checks that what the server granted stays known, whatever its answers to
 // renewals say, or leave out (RFC 6749 section 5.1).
 func scopes(t *testing.T, r *running) string {
-	p := r.program(nil)
+	p := r.program(func(c *client.Config) { c.Scopes = append(c.Scopes, r.asks...) })
 	p.login()
 	first, err := p.Status(t.Context())
 	for _, want := range r.scopes {
@@ -246,19 +109,22 @@ func oldUsed(t *testing.T, r *running) string {
 	return "the grant ends, and says so"
 }
 
-func revoked(t *testing.T, r *running) string {
+func revoked(t *testing.T, r *running) (note string) {
 	p := r.program(nil)
 	p.login()
-	if token := p.stored().RefreshToken; r.revoke != nil {
-		r.revoke(token)
-	} else if status, _ := r.post("revocation_endpoint", map[string][]string{"token": {token}}); status != 200 {
+	if r.revoke != nil {
+		r.revoke()
+	} else if status, _ := r.post("revocation_endpoint", map[string][]string{"token": {p.stored().RefreshToken}}); status != 200 {
 		t.Fatalf("the revocation endpoint answers %d", status)
 	}
 	p.expire()
 	_ = p.ended()
+	if r.played != nil {
+		note = p.tellsOthers()
+	}
 	r.another(p.cfg, p.place).login() // in another program
 	p.recovers()
-	return ""
+	return note
 }
 
 // parallelInGrace is what a grace period is for: others use the same token at once.

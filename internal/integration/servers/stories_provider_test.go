@@ -26,6 +26,7 @@ func answersLost(t *testing.T, r *running) string {
 	p := r.program(nil)
 	p.login()
 	p.expire()
+	before := r.played.RefreshCount()
 	r.played.FailNext(clienttest.TokenPath, clienttest.Fault{Drop: true, Commit: true}, n)
 	err := p.token()
 	if r.profile.Repeats() > 2*n*time.Second {
@@ -33,6 +34,9 @@ func answersLost(t *testing.T, r *running) string {
 			t.Error(err)
 		}
 		p.works()
+		if got := r.played.RefreshCount() - before; got != n+1 {
+			t.Errorf("%d refreshes, want %d", got, n+1)
+		}
 		return ""
 	}
 	if e, ok := errors.AsType[*client.Error](err); !ok || !e.Temporary {
@@ -73,6 +77,21 @@ func forecast(t *testing.T, r *running) string {
 	status, err := p.Status(t.Context())
 	if d := status.GrantExpiry.Sub(began.Add(r.profile.Absolute)).Abs(); err != nil || d > time.Minute {
 		t.Errorf("the grant is said to end %v, %v off; %v", status.GrantExpiry, d, err)
+	}
+	return ""
+}
+
+// tellsOthers checks that other programs learn of the end of a grant from the store,
+// and do not ask the server again.
+func (p *program) tellsOthers() (note string) {
+	p.t.Helper()
+	if p.r.profile.Answer.ErrorNone != "" {
+		return "told to this program alone, since a dead token has no error of its own"
+	}
+	n := p.r.played.RefreshCount()
+	_ = p.r.another(p.cfg, p.place).ended()
+	if p.r.played.RefreshCount() != n {
+		p.t.Error("another program has asked the server again")
 	}
 	return ""
 }

@@ -170,6 +170,9 @@ func (p *program) cut(m lab.Moment) {
 
 func requestLost(t *testing.T, r *running) string {
 	for _, m := range []lab.Moment{lab.BeforeRequest, lab.InRequest} {
+		if r.lose != nil && m == lab.InRequest {
+			break // the same there
+		}
 		p := r.program(nil)
 		p.login()
 		p.expire()
