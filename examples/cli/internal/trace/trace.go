@@ -43,6 +43,7 @@ type tracer struct {
 	base   http.RoundTripper
 	w      io.Writer
 	bodies bool
+	known  secrets
 }
 
 // most bounds what is read of an answer in order to show it.
@@ -50,31 +51,29 @@ const most = 1 << 20
 
 // RoundTrip sends r, and tells of it.
 func (t *tracer) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.linef(asks, "%s %s", r.Method, address(r.URL))
+	t.known.addHeader(r)
+	t.tell(asks, t.known.hide(r.Method+" "+address(r.URL), 500)) // a server may have sent us there
 	t.header(asksMore, r.Header, "Authorization", "Content-Type", "Dpop")
-	var sent secrets
 	if t.bodies {
-		r, sent = t.form(r)
+		r = t.form(r)
 	}
 	began := time.Now()
 	resp, err := t.base.RoundTrip(r)
 	took := time.Since(began).Round(time.Millisecond)
 	if err != nil {
-		t.linef(tells, "%s after %v", ui.Text(err.Error(), 300), took)
+		t.tell(tells, fmt.Sprintf("%s after %v", t.known.hide(err.Error(), 300), took))
 		return nil, err
 	}
-	t.linef(tells, "%s after %v", ui.Text(resp.Status, 100), took)
+	t.tell(tells, fmt.Sprintf("%s after %v", t.known.hide(resp.Status, 100), took))
 	t.header(tellsMore, resp.Header, "Content-Type", "Retry-After", "Location", "Www-Authenticate", "Date")
 	if t.bodies {
-		t.answer(resp, sent)
+		t.answer(resp)
 	}
 	return resp, nil
 }
 
-// linef writes a line behind a mark. What is foreign in it is fit for a terminal.
-func (t *tracer) linef(mark, format string, args ...any) {
-	fmt.Fprintf(t.w, "%s\n", ui.Faint(mark+ui.Text(fmt.Sprintf(format, args...), 500)))
-}
+// tell writes a line behind a mark. What is foreign in it went through hide.
+func (t *tracer) tell(mark, line string) { fmt.Fprintf(t.w, "%s\n", ui.Faint(mark+line)) }
 
 // The marks: who speaks, and about what.
 const (
@@ -113,26 +112,17 @@ func (t *tracer) header(mark string, h http.Header, names ...string) {
 					value = hidden
 				}
 			}
-			t.linef(mark, "%s: %s", name, value)
+			t.tell(mark, name+": "+t.known.hide(value, 500))
 		}
 	}
 }
 
-// secrets are values that were sent, which a server may repeat in what it says.
-type secrets []string
-
-func (s secrets) hide(text string) string {
-	for _, secret := range s {
-		text = strings.ReplaceAll(text, secret, hidden)
-	}
-	return text
-}
-
-// form shows the form of a request. It returns the request to send instead, whose
-// body is the same, and as little to be repeated by net/http as the first.
-func (t *tracer) form(r *http.Request) (*http.Request, secrets) {
+// form shows the form of a request, and learns its secrets. It returns the request to
+// send instead, whose body is the same, and as little to be repeated by net/http as
+// the first.
+func (t *tracer) form(r *http.Request) *http.Request {
 	if r.Body == nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		return r, nil
+		return r
 	}
 	data, err := io.ReadAll(r.Body)
 	_ = r.Body.Close() // what was read of it is sent
@@ -140,37 +130,33 @@ func (t *tracer) form(r *http.Request) (*http.Request, secrets) {
 	again.Body = io.NopCloser(io.MultiReader(bytes.NewReader(data), broken{err}))
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
-		return again, nil
+		return again
 	}
 	for _, m := range members(form) {
-		t.linef(asksMore, "%s", m)
+		t.tell(asksMore, t.known.hide(m, 500))
 	}
-	var sent secrets
-	for name, values := range form {
-		for _, value := range values {
-			if !harmless[name] && len(value) >= 4 {
-				sent = append(sent, value)
-			}
-		}
-	}
-	return again, sent
+	t.known.addForm(form)
+	return again
 }
 
 // answer shows the members of a JSON answer, and puts the body back.
-func (t *tracer) answer(resp *http.Response, sent secrets) {
+func (t *tracer) answer(resp *http.Response) {
 	read, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	resp.Body = &replayed{io.MultiReader(bytes.NewReader(read), broken{err}, resp.Body), resp.Body}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(read, &object) != nil {
-		t.linef(tellsMore, "%d bytes that are no JSON object", len(read))
+		t.tell(tellsMore, fmt.Sprintf("%d bytes that are no JSON object", len(read)))
 		return
 	}
+	var deep map[string]any
+	_ = json.Unmarshal(read, &deep) // as before
+	t.known.addAnswer(deep)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		value := string(object[name])
-		if !harmless[name] && !strings.HasSuffix(name, "_endpoint") && !strings.HasSuffix(name, "_supported") {
-			value = hidden
+		value := hidden
+		if shown(name) {
+			value = t.known.hide(string(object[name]), 200)
 		}
-		t.linef(tellsMore, "%s: %s", name, ui.Text(sent.hide(value), 200))
+		t.tell(tellsMore, t.known.hide(name, 100)+": "+value)
 	}
 }
 
@@ -194,10 +180,16 @@ const hidden = "[not shown]"
 // harmless are the parameters and members whose values say nothing about secrets.
 var harmless = map[string]bool{
 	"grant_type": true, "client_id": true, "redirect_uri": true, "response_type": true, "scope": true, "resource": true,
-	"audience": true, "token_type_hint": true, "code_challenge_method": true, "prompt": true, "access_type": true, "acr_values": true,
+	"audience": true, "token_type_hint": true, "client_assertion_type": true,
+	"code_challenge_method": true, "prompt": true, "access_type": true, "acr_values": true,
 	"token_type": true, "expires_in": true, "refresh_token_expires_in": true, "refresh_expires_in": true,
 	"error": true, "error_description": true, "error_uri": true, "interval": true, "verification_uri": true,
 	"issuer": true, "jwks_uri": true, "active": true, "iss": true,
+}
+
+// shown tells whether the value of a member of an answer may be seen.
+func shown(name string) bool {
+	return harmless[name] || strings.HasSuffix(name, "_endpoint") || strings.HasSuffix(name, "_supported")
 }
 
 func members(values url.Values) []string {
