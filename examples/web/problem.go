@@ -50,8 +50,6 @@ func explain(s *service, err error) problem {
 	case e != nil && e.Code == "access_denied":
 		say(http.StatusOK, "You said no", "Nothing was connected, and nothing has changed.")
 		p.Details = ""
-	case errors.Is(err, client.ErrConsentRequired), errors.Is(err, client.ErrLoginRequired):
-		say(http.StatusForbidden, "Your consent is needed", server+" lets nobody work in your absence unless you agree to it.")
 	case errors.Is(err, client.ErrClosed), errors.Is(err, context.Canceled):
 		say(http.StatusServiceUnavailable, "We are about to stop", "Please try again in a minute.")
 	case e != nil && e.Temporary:

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,15 +78,52 @@ func TestWhoHasSignedInMeanwhileGetsNobodyElsesConnection(t *testing.T) {
 	w.want(shared.get("/connections/files"), 200, "Not connected")
 }
 
-func TestAServerThatGivesNoRefreshTokenIsAsked(t *testing.T) {
+// Some servers, Google among them, know no offline_access, and give a refresh token
+// only if the user was asked for consent.
+func TestAUserIsAskedForConsentWhereTheServerWantsIt(t *testing.T) {
+	as := clienttest.NewServer(t)
+	prompts := func() (all []string) {
+		for _, x := range as.Exchanges() {
+			if x.Path == clienttest.AuthorizePath {
+				all = append(all, x.Query.Get("prompt"))
+			}
+		}
+		return all
+	}
+	as.Set(func(o *clienttest.Options) {
+		o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+			if asked := prompts(); x.GrantType == "authorization_code" && asked[len(asked)-1] == "consent" {
+				answer["refresh_token"] = as.GrantTo(x.ClientID, "alice").RefreshToken
+			}
+		}
+	})
+	t.Setenv(secretVariable, clienttest.ConfidentialSecret)
+	w := start(t, "-data", t.TempDir(), "-issuer", as.Issuer(), "-client-id", clienttest.ConfidentialClient, "-scopes", "openid", "-api", as.URL(clienttest.APIPath))
+	alice := w.browserAt(as, "alice")
+	p := alice.post("/signin", "return", "/connections/account")
+	w.want(p, 200, "You are signed in.", "Not connected")
+	if p.path != "/connections/account" {
+		t.Errorf("came back to %s", p.path)
+	}
+	w.want(alice.post("/connections/account/connect"), 200, "Account is connected.", "All 2 work.")
+	w.want(alice.post("/connections/account/connect"), 200, "Account is connected.", "All 2 work.") // by what is kept
+	if asked := prompts(); !slices.Equal(asked, []string{"", "consent", "", "consent", ""}) {
+		t.Errorf("the server was asked to prompt for %q", asked)
+	}
+	if _, err := w.app.connectionOf("account").account("alice").Refresh(t.Context(), nil); err != nil {
+		t.Errorf("what was connected cannot be renewed: %v", err)
+	}
+}
+
+// The user was asked, and there is nothing left to ask for.
+func TestAServerThatNeverGivesARefreshTokenIsAPage(t *testing.T) {
 	w := start(t)
 	alice := w.browser("alice")
 	alice.post("/signin")
 	w.server("files").Set(func(o *clienttest.Options) {
 		o.Tamper = func(_ clienttest.Exchange, answer map[string]any) { delete(answer, "refresh_token") }
 	})
-	p := alice.post("/connections/files/connect")
-	w.want(p, http.StatusBadGateway, "This does not work", "no refresh token")
+	w.want(alice.post("/connections/files/connect"), http.StatusBadGateway, "This does not work", "no refresh token")
 	w.want(alice.get("/connections/files"), 200, "Not connected")
 }
 

@@ -40,6 +40,12 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 // callback answers GET /callback, which is registered as the redirect URI.
 func (s *site) callback(w http.ResponseWriter, r *http.Request) {
 	me, err := s.client.FinishLogin(w, r, "")
+	if errors.Is(err, client.ErrConsentRequired) { // the server gives a refresh token with consent alone
+		again := client.AuthRequest{Params: url.Values{"prompt": {"consent"}}, ReturnTo: s.client.ReturnTo(r)}
+		if err = s.client.BeginLogin(w, r, "", again); err == nil {
+			return
+		}
+	}
 	if err != nil {
 		s.failed(w, r, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,7 @@ func withEach(t *testing.T, test func(w *world)) {
 			})
 			cfg := w.as.ConfidentialConfig()
 			cfg.RedirectURL = url + "/callback"
+			cfg.Params = map[string][]string{"prompt": {"login"}} // without one, each login asks for consent
 			var err error
 			if w.c, err = client.New(cfg); err != nil {
 				t.Fatal(err)
@@ -208,6 +210,58 @@ func TestEachTabReturnsToItsOwnPage(t *testing.T) {
 			if p := w.show(alice.Get(tab.at)); p.url.String() != w.site.URL+tab.want {
 				w.Errorf("the tab of %s is at %v", tab.want, p.url)
 			}
+		}
+	})
+}
+
+// Many servers give a refresh token only if the user was asked for consent (OpenID
+// Connect Core 1.0 section 11).
+func TestAUserIsAskedForConsentWhereTheServerWantsIt(t *testing.T) {
+	withEach(t, func(w *world) {
+		prompts := func() (all []string) {
+			for _, x := range w.as.Exchanges() {
+				if x.Path == clienttest.AuthorizePath {
+					all = append(all, x.Query.Get("prompt"))
+				}
+			}
+			return all
+		}
+		w.as.Set(func(o *clienttest.Options) {
+			o.Tamper = func(x clienttest.Exchange, answer map[string]any) {
+				if asked := prompts(); x.Path == clienttest.TokenPath && asked[len(asked)-1] != "consent" {
+					delete(answer, "refresh_token")
+				}
+			}
+		})
+		alice := w.as.UserAgent("alice")
+		signIn := func() {
+			w.Helper()
+			p := w.post(alice, "/login", url.Values{"return": {"/reports"}})
+			if p.status != http.StatusOK || p.url.String() != w.site.URL+"/reports" || !strings.Contains(p.text, "can work for you") {
+				w.Errorf("after the login: %d at %v\n%s", p.status, p.url, p.text)
+			}
+		}
+		signIn()
+		w.post(alice, "/logout", nil)
+		signIn() // the grant is still there
+		if asked := prompts(); !slices.Equal(asked, []string{"login", "consent", "login"}) {
+			w.Errorf("the server was asked to prompt for %q", asked)
+		}
+	})
+}
+
+// The user was asked, and there is nothing left to ask for.
+func TestAServerThatNeverGivesARefreshTokenIsNotAskedForEver(t *testing.T) {
+	withEach(t, func(w *world) {
+		w.as.Set(func(o *clienttest.Options) {
+			o.Tamper = func(_ clienttest.Exchange, answer map[string]any) { delete(answer, "refresh_token") }
+		})
+		alice := w.as.UserAgent("alice")
+		if p := w.post(alice, "/login", nil); p.status != http.StatusBadGateway || !strings.Contains(p.text, "does not work at the moment") {
+			w.Errorf("after the login: %d at %v\n%s", p.status, p.url, p.text)
+		}
+		if n := w.as.Requests(clienttest.AuthorizePath); n != 2 || w.signedIn(alice) != "" {
+			w.Errorf("%d logins, signed in: %q", n, w.signedIn(alice))
 		}
 	})
 }
