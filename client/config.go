@@ -97,7 +97,10 @@ type Config struct {
 	// HTTPClient is used for requests to the authorization server: its
 	// Transport and its Timeout (zero: 30 s for each request). Redirects are
 	// not followed and its Jar is not used. Its Transport is also the base of
-	// Account.HTTPClient. It must not repeat requests by itself. What a server
+	// Account.HTTPClient. It must not repeat requests by itself. A Transport that
+	// rewrites the answers of the token endpoint is the hook for a server whose
+	// answers are none of RFC 6749, if client/provider does not know it: the
+	// example AnswersOfAnotherForm shows one. What a server
 	// sends is bounded, but for the header of an answer: that is up to the
 	// Transport's MaxResponseHeaderBytes. Nil: http.DefaultTransport.
 	HTTPClient *http.Client

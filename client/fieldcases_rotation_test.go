@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/regrant/regrant/internal/record"
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/filestore"
-	"github.com/regrant/regrant/tokenstore/memstore"
 )
 
 // The field cases are failures of other programs that were reported in public.
@@ -291,40 +289,6 @@ func TestFieldCase_modelcontextprotocol_python_sdk_2492_ANewProcessAsksTheEndpoi
 		if !slices.Contains([]string{clienttest.DiscoveryPath, clienttest.JWKSPath, clienttest.TokenPath}, e.Path) || e.Status != 200 {
 			t.Errorf("a request to %s, which the server answers with %d", e.Path, e.Status)
 		}
-	}
-}
-
-func TestFieldCase_hickford_git_credential_oauth_20_WhatIsKeptComesBackWhole(t *testing.T) {
-	for name, store := range map[string]func() tokenstore.Store{
-		"memstore":  func() tokenstore.Store { return memstore.New() },
-		"filestore": func() tokenstore.Store { return filestore.New(t.TempDir() + "/grants") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			as := clienttest.NewMemoryServer(t)
-			cfg := as.Config()
-			cfg.Store = store()
-			cfg.Sealer, _ = tokenstore.NewSealer(slices.Repeat([]byte{7}, 32))
-			if err := started(t, cfg).Account("alice").Login(t.Context(), granted(as)); err != nil {
-				t.Fatal(err)
-			}
-			rt := as.LiveRefreshToken("alice")
-			key := tokenstore.Key{Issuer: cfg.Issuer, ClientID: cfg.ClientID, Account: "alice"}
-			sealed, _, err := cfg.Store.Load(t.Context(), key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			plain, err := cfg.Sealer.Decrypt(sealed, key.AssociatedData())
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec, err := record.Decode(plain, key.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if rec.RefreshToken != rt || rec.Expiry.IsZero() || strings.Count(rec.IDToken, ".") != 2 || !slices.Contains(rec.Granted, "offline_access") {
-				t.Errorf("kept: the refresh token: %v, expiry %v, scopes %v", rec.RefreshToken == rt, rec.Expiry, rec.Granted)
-			}
-		})
 	}
 }
 

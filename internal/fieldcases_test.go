@@ -35,7 +35,7 @@ func fieldCases(t *testing.T) []fieldCase {
 		}
 		all = append(all, c)
 	}
-	if n := strings.Count(string(text), "FC-"); n != len(all) || n == 0 {
+	if n := strings.Count(string(text), "\n| FC-"); n != len(all) || n == 0 {
 		t.Fatalf("%d of %d rows can be read", len(all), n)
 	}
 	return all

@@ -48,7 +48,7 @@ func full() *record.Record {
 
 // The file is what the first release wrote. It is never changed: a record that
 // somebody keeps on a disk has to open in every later version.
-func TestARecordOfFormat1OpensForEver(t *testing.T) {
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_ARecordOfFormat1OpensForEver(t *testing.T) {
 	data, err := os.ReadFile("testdata/format1.json")
 	if err != nil {
 		t.Fatal(err)

@@ -198,9 +198,9 @@ func TestAnEmptyPassphraseIsRefused(t *testing.T) {
 	}
 }
 
-// TestWhatEarlierVersionsSealedOpens fails if a format changes: then it needs a
+// It fails if a format changes: then it needs a
 // new number, and the old one must go on opening.
-func TestWhatEarlierVersionsSealedOpens(t *testing.T) {
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatEarlierVersionsSealedOpens(t *testing.T) {
 	for name, c := range map[string]struct {
 		s sealer
 		b []byte

@@ -25,12 +25,15 @@ const golden = "regrant-filestore 1 30702fdc19649b2270c0f631fb58aa68f539c5a76800
 	`{"issuer":"https://issuer.example","client_id":"cli","account":"me","version":"56WMLQD2QJ2UKQVLDJMPOUE7RS"}` + "\n" +
 	"first line\nsecond line"
 
-// TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatEarlierVersionsWroteIsRead fails if the format changes: then it needs a
-// new number, and the old one must go on being read.
+// It fails if the format, or the name of a file, changes: then the format needs a new
+// number, and the old one must go on being read.
 func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatEarlierVersionsWroteIsRead(t *testing.T) {
 	k := key("me")
-	dir, _ := kept(t, k)
-	overwrite(t, pathOf(dir, k), []byte(golden))
+	dir := filepath.Join(t.TempDir(), "grants")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, filepath.Join(dir, "bd564a956ac84762356dba9fe4d6df9995de0f7210a2cfb6b50ce5ad01528c31.grant"), []byte(golden))
 	s := filestore.New(dir)
 	holds(t, s, k, "first line\nsecond line")
 	save(t, s, k, "new", "56WMLQD2QJ2UKQVLDJMPOUE7RS")

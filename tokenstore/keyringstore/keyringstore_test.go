@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/tokenstoretest"
@@ -122,7 +123,7 @@ func TestARecordOpensForItsOwnKeyOnly(t *testing.T) {
 	}
 }
 
-func TestFieldCase_hey_cli_165_FirstSavesAtOnceMakeOneKey(t *testing.T) {
+func TestFirstSavesAtOnceMakeOneKey(t *testing.T) {
 	f, dir := place(t)
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -140,14 +141,54 @@ func TestFieldCase_hey_cli_165_FirstSavesAtOnceMakeOneKey(t *testing.T) {
 	}
 }
 
-func TestFieldCase_githits_cli_164_TwoDirectoriesHaveTwoKeys(t *testing.T) {
+// Here the lock lies beside what it guards, and each directory has a key of its own:
+// no entry of the keychain is shared by two programs that could not see each other.
+func TestFieldCase_githits_cli_164_WhoSharesAKeySharesTheLock(t *testing.T) {
 	f, dir := place(t)
-	save(t, open(f, dir+"1"), "me", "first", "")
-	save(t, open(f, dir+"2"), "me", "second", "")
-	holds(t, open(f, dir+"1"), "me", "first")
-	holds(t, open(f, dir+"2"), "me", "second")
+	under := func(home, dir string) *Store { // as a process with this environment has it
+		for _, name := range []string{"HOME", "XDG_DATA_HOME", "LocalAppData"} {
+			t.Setenv(name, filepath.Join(home, name))
+		}
+		s := open(f, dir)
+		if _, err := s.files(); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one, two := t.TempDir(), t.TempDir()
+
+	save(t, under(one, ""), "me", "first", "")
+	save(t, under(two, ""), "me", "second", "")
+	holds(t, under(one, ""), "me", "first")
+	holds(t, under(two, ""), "me", "second")
 	if len(f.entries) != 2 {
-		t.Errorf("there are %d entries", len(f.entries))
+		t.Errorf("two homes have %d entries", len(f.entries))
+	}
+
+	save(t, under(one, dir), "me", "third", "")
+	unlock, err := under(one, dir).Lock(t.Context(), key("me"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan func(), 1)
+	waiting := under(two, dir)
+	go func() {
+		unlock, err := waiting.Lock(t.Context(), key("me"))
+		if err != nil {
+			t.Error(err)
+		}
+		got <- unlock
+	}()
+	select {
+	case <-got:
+		t.Error("two homes with one directory hold its lock at once")
+	case <-time.After(100 * time.Millisecond):
+		unlock()
+		(<-got)()
+	}
+	holds(t, waiting, "me", "third")
+	if len(f.entries) != 3 {
+		t.Errorf("with another directory there are %d entries", len(f.entries))
 	}
 }
 

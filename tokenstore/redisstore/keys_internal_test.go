@@ -7,7 +7,7 @@ import (
 )
 
 // Other names, and every grant that was ever kept is lost.
-func TestTheNamesOfAKeyNeverChange(t *testing.T) {
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_TheNamesOfAKeyNeverChange(t *testing.T) {
 	key := tokenstore.Key{Issuer: "https://issuer.example", ClientID: "backend", Account: "alice"}
 	s := New(nil)
 	const record = "regrant:{13}" + "d3687f4f243b8409819e4c7b97c492bbc7968f01ca2da07f2d18da493e7cfff2"

@@ -9,7 +9,7 @@ import (
 )
 
 // Another id, and every grant that was ever kept is lost.
-func TestTheIDOfAKeyNeverChanges(t *testing.T) {
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_TheIDOfAKeyNeverChanges(t *testing.T) {
 	key := tokenstore.Key{Issuer: "https://issuer.example", ClientID: "backend", Account: "alice"}
 	const want = "ffb55acfff1cbc1b" + "10e08a419e850eba" + "d3687f4f243b8409819e4c7b97c492bbc7968f01ca2da07f2d18da493e7cfff2"
 	if got := hex.EncodeToString(id(key)); got != want {

@@ -1,6 +1,8 @@
 package tokenstoretest
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -42,6 +44,34 @@ func TestEachRuleIsBrokenBySomeStore(t *testing.T) {
 	for _, r := range rulesFor(memstore.New()) {
 		if !slices.ContainsFunc(faults, func(f fault) bool { return f.rule == r.name }) {
 			t.Errorf("no broken store breaks the rule %q: how can we know that its check sees anything?", r.name)
+		}
+	}
+}
+
+// A field case: internal/docs/field-cases.md has the list. Every store of this
+// repository is held to the rules.
+func TestFieldCase_zalando_go_keyring_85_AStoreThatDoesNotKeep64KiBIsFoundOut(t *testing.T) {
+	rule := storeRules[slices.IndexFunc(storeRules, func(r rule) bool { return r.name == "round trip" })]
+	tooLarge := errors.New("data passed to Set was too big")
+	for _, limit := range []int{2560, 3000, 4096, 64<<10 - 1} { // the Credential Manager, macOS, a command line, and just too little
+		for how, save := range map[string]func([]byte) ([]byte, error){
+			"an error": func([]byte) ([]byte, error) { return nil, tooLarge },
+			"silence":  func(data []byte) ([]byte, error) { return data[:limit], nil },
+		} {
+			open := one(func(f *faulty) {
+				f.save = func(ctx context.Context, key tokenstore.Key, data []byte, old tokenstore.Version) (tokenstore.Version, error) {
+					if len(data) > limit {
+						var err error
+						if data, err = save(data); err != nil {
+							return "", err
+						}
+					}
+					return f.Store.Save(ctx, key, data, old)
+				}
+			})
+			if err := rule.broken(newPlace(t.Context(), open)); err == nil {
+				t.Errorf("a store that keeps %d bytes, and tells of more by %s, has passed", limit, how)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestCredentialManager(t *testing.T) {
 		p := place{Dir: directory(t)}
 		tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return p.store() })
 	})
-	t.Run("ten first runs at once make one key", func(t *testing.T) {
+	t.Run("twenty first runs at once make one key", func(t *testing.T) {
 		before := len(targets(t))
 		firstRuns(t, place{Dir: directory(t)}, func() int { return len(targets(t)) - before })
 	})

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// firstRuns lets ten processes begin at once where there is no key. more counts the
+// firstRuns lets twenty processes begin at once where there is no key. more counts the
 // entries of the keychain that are new.
 func firstRuns(t *testing.T, p place, more func() int) {
 	t.Helper()
 	var all []user
-	for range 10 {
+	for range 20 {
 		all = append(all, start(t, p))
 	}
 	for i, u := range all {
@@ -20,7 +20,7 @@ func firstRuns(t *testing.T, p place, more func() int) {
 	for _, u := range all {
 		var r report
 		if u.p.Receive(&r); r.Error != "" {
-			t.Error(r.Error)
+			t.Errorf("process %d: %s", u.p.PID(), r.Error)
 		}
 	}
 	if n := more(); n != 1 {

@@ -3,20 +3,25 @@ package redisstores_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
+	"github.com/regrant/regrant/internal/integration/fleet"
 	"github.com/regrant/regrant/internal/integration/lab"
 	"github.com/regrant/regrant/tokenstore"
 )
 
-// A field case: what other programs did was reported in public.
+// Field cases: failures of other programs that were reported in public.
 // internal/docs/field-cases.md has the list.
+
 func TestFieldCase_giantswarm_mcp_oauth_513_ThirtyWorkersMakeOneRequestPerExpiry(t *testing.T) {
 	t.Parallel()
 	p := on(lab.StartRedis(t).Socket)
@@ -62,5 +67,55 @@ func TestFieldCase_giantswarm_mcp_oauth_513_ThirtyWorkersMakeOneRequestPerExpiry
 	all.Wait()
 	if n := as.RefreshCount(); n != 1 || as.Reused() != 0 {
 		t.Errorf("%d token requests, %d of them with a token that was used before", n, as.Reused())
+	}
+}
+
+func TestFieldCase_hickford_git_credential_oauth_44_WhatTheServerGaveComesBackWhole(t *testing.T) {
+	t.Parallel()
+	fleet.KeepsWhole(t, openPlace, on(lab.StartRedis(t).Socket).String(), 64<<10)
+}
+
+// It fails if a name, or what lies under it, changes: then what users have must go
+// on being read.
+func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatAnEarlierVersionKeptInRedisIsRead(t *testing.T) {
+	t.Parallel()
+	p := place{Addrs: []string{lab.StartRedis(t).Socket}} // of nobody else, with the prefix of whoever sets none
+	const (
+		record  = "regrant:{13}d3687f4f243b8409819e4c7b97c492bbc7968f01ca2da07f2d18da493e7cfff2"
+		index   = "regrant:{13}index"
+		member  = "https://issuer.example\x00backend\x00alice"
+		version = "56WMLQD2QJ2UKQVLDJMPOUE7RS"
+		sealed  = "\x00a sealed record\xff"
+	)
+	rdb := p.client(t)
+	if err := errors.Join(rdb.Set(t.Context(), record, version+sealed, 0).Err(), rdb.ZAdd(t.Context(), index, redis.Z{Member: member}).Err()); err != nil {
+		t.Fatal(err)
+	}
+	s := p.store(t)
+	data, v, err := s.Load(t.Context(), key)
+	if string(data) != sealed || v != version || err != nil {
+		t.Errorf("Load returned %q, version %q, %v", data, v, err)
+	}
+	var listed []tokenstore.Key
+	for k, err := range s.List(t.Context(), key) {
+		if err != nil {
+			t.Error(err)
+		}
+		listed = append(listed, k)
+	}
+	if !slices.Equal(listed, []tokenstore.Key{key}) {
+		t.Errorf("List yielded %v", listed)
+	}
+	if v, err = s.Save(t.Context(), key, []byte("new"), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := rdb.Get(t.Context(), record).Val(); got != string(v)+"new" {
+		t.Errorf("a renewal has left %q where an earlier version would look", got)
+	}
+	if err := s.Delete(t.Context(), key, v); err != nil {
+		t.Error(err)
+	}
+	if left := rdb.Keys(t.Context(), "*").Val(); len(left) != 0 {
+		t.Errorf("after Delete there are %q", left)
 	}
 }

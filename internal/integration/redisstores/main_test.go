@@ -114,6 +114,7 @@ func TestRedisCluster(t *testing.T) {
 	t.Parallel()
 	addrs := lab.StartRedisCluster(t)
 	t.Run("the contract is kept", on(addrs...).contract)
+	t.Run("what the server gave comes back whole", func(t *testing.T) { fleet.KeepsWhole(t, openPlace, on(addrs...).String(), 64<<10) })
 	t.Run("the contract is kept when the client reads from replicas", func(t *testing.T) {
 		p := on(addrs...)
 		p.ReadOnly = true

@@ -202,6 +202,8 @@ func (d *database) store() crash.Store {
 // keepsItsPromises runs the tests that are the same for all databases.
 func (d *database) keepsItsPromises(t *testing.T) {
 	t.Run("the contract is kept", func(t *testing.T) { d.contract(t, d.newTable(t)) })
+	t.Run("what the server gave comes back whole", d.keepsWhole)
+	t.Run("a row that an earlier version wrote is read", d.goldenRow)
 	t.Run("eight processes migrate at once", d.migrateAtOnce)
 	t.Run("a missing table is an error that says what to do", d.missingTable)
 	t.Run("a table of another kind stays as it is", d.foreignTable)
