@@ -8,18 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // variable is what differs from run to run: ports, times, what belongs to one login, and a QR
 // code that has it.
-var variable = regexp.MustCompile(`127\.0\.0\.1:\d+(/authorize\?[^ \n]+(\n[^ \n]+)*)?|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|([█▀▄ ]{20,}\n)+|\b\d+:\d\d\b`)
+var variable = regexp.MustCompile(`(127\.0\.0\.1|localhost):\d+(/[a-z/]*\?[^ \n]+(\n[^ \n]+)*)?|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|([█▀▄ ]{20,}\n)+|([━╸·]+ )?\b\d+:\d\d\b`)
 
 // Golden compares the screen to testdata/NAME.screen, in which "…" stands for what
-// differs from run to run. A test binary with a flag "update" that is set writes it
-// anew.
-func (x *Terminal) Golden(name string) {
+// differs from run to run. known are pairs of a text that does, too, such as the home of
+// the user, and what to have in its place. A test binary with a flag "update" that is set
+// writes the file anew.
+func (x *Terminal) Golden(name string, known ...string) {
 	x.t.Helper()
-	got := variable.ReplaceAllString(x.Text(), "…")
+	got := variable.ReplaceAllString(strings.NewReplacer(known...).Replace(x.Text()), "…")
 	file := filepath.Join("testdata", name+".screen")
 	if update := flag.Lookup("update"); update != nil && update.Value.String() == "true" {
 		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {

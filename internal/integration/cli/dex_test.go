@@ -20,7 +20,7 @@ func TestDoctorAtDex(t *testing.T) {
 	m.must("token", "--refresh")
 	examine(t, m, map[string]string{
 		"discovery": "describes itself", "revocation": "no way to revoke",
-		"rotation": "replaces the refresh token", "reuse": "works once", "family": "goes on", "logout": "deleted here",
+		"rotation": "replaces the refresh token", "reuse": "works once", "family": "goes on", "logout": "forgotten here",
 	})
 	if o := m.run("token", "--refresh"); o.code != 3 || !strings.Contains(o.err, "regrant login") {
 		t.Errorf("dex has replaced the grant: exit code %d, %s", o.code, o.err)

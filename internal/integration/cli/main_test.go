@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/internal/integration/lab"
+	"github.com/regrant/regrant/internal/terminal"
 )
 
 func TestMain(m *testing.M) {
@@ -63,7 +64,7 @@ func newMachine(t *testing.T, browser ...string) *machine {
 	}
 	m := &machine{t: t, program: path, dir: t.TempDir()}
 	m.write("browser", fmt.Sprintf("#!/bin/sh\necho opened >>%s\nexec %s \"$1\"\n", m.path("opened"), strings.Join(browser, " ")), 0o700)
-	m.env = append(os.Environ(), "HOME="+m.dir, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "BROWSER="+m.path("browser"), "DBUS_SESSION_BUS_ADDRESS=")
+	m.env = []string{"HOME=" + m.dir, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "BROWSER=" + m.path("browser"), "DBUS_SESSION_BUS_ADDRESS="}
 	return m
 }
 
@@ -95,6 +96,14 @@ func (m *machine) opened() int {
 type outcome struct {
 	out, err string
 	code     int
+}
+
+// open runs the program on a terminal that is wide enough for every path.
+func (m *machine) open(args ...string) *terminal.Terminal {
+	m.t.Helper()
+	cmd := m.command(args...)
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
+	return terminal.Open(m.t, cmd, 150, 50)
 }
 
 // command returns the program, ready to be started without a terminal.

@@ -111,10 +111,13 @@ func (s *Spy) repeat(ctx context.Context) (code string, err error) {
 func (e *Exam) Deep(ctx context.Context, me *client.Account, spy *Spy) {
 	e.identity(ctx, me)
 	e.rotation(ctx, me, spy)
-	switch _, err := me.Logout(ctx); {
-	case err != nil:
-		e.found("logout", Warning, "the login of this examination is deleted here, but: "+err.Error(), "end it in the account settings of the server")
-	default:
+	_, err := me.Logout(ctx)
+	if failed, ok := errors.AsType[*client.Error](err); ok {
+		err = failed.Err // of which account is plain
+	}
+	if err != nil {
+		e.found("logout", Warning, err.Error(), "end the login of this examination in the account settings of the server")
+	} else {
 		e.found("logout", Good, "the server has revoked the login of this examination", "")
 	}
 }
@@ -132,7 +135,14 @@ func (e *Exam) identity(ctx context.Context, me *client.Account) {
 	if err != nil {
 		return
 	}
-	if skew := status.LoggedIn.Sub(time.Unix(claims.Issued, 0)); skew.Abs() > 5*time.Second {
+	var skew time.Duration
+	switch issued, now := time.Unix(claims.Issued, 0), time.Now(); { // between the request and now
+	case issued.Before(status.LoggedIn):
+		skew = status.LoggedIn.Sub(issued)
+	case issued.After(now):
+		skew = now.Sub(issued)
+	}
+	if skew.Abs() > 5*time.Second {
 		e.skew(skew, "the ID token")
 	}
 	e.found("identity", Good, "the ID token is signed and valid", "")
