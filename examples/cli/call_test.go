@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -123,7 +124,7 @@ func TestCallEndsWithACodeForEveryKindOfTrouble(t *testing.T) {
 	}{
 		{[]string{api + "/missing"}, 0, ""},
 		{[]string{api + "/missing", "--fail"}, 22, "404 Not Found"},
-		{[]string{api + "/scope"}, 0, "regrant login --scope write --scope admin"},
+		{[]string{api + "/scope"}, 0, "--scope write --scope admin"},
 		{[]string{api + "/slow", "-m", "200ms"}, 4, "deadline"},
 		{[]string{"http://127.0.0.1:1/"}, 4, "refused"},
 		{[]string{"http://api.example.com/"}, 1, "https"},
@@ -140,6 +141,53 @@ func TestCallEndsWithACodeForEveryKindOfTrouble(t *testing.T) {
 	if o := h.run("call", api+"/missing", "--fail"); o.out != "nothing here" {
 		t.Errorf("with --fail the body is %q", o.out)
 	}
+}
+
+// asked is what the last login in a browser has asked for: the scopes, and these parameters.
+func asked(s *clienttest.Server) string {
+	last := ""
+	for _, x := range s.Exchanges() {
+		if x.Path == clienttest.AuthorizePath && x.Query.Get("scope") != "" {
+			last = fmt.Sprintf("%s acr_values=%s audience=%s max_age=%s", x.Query.Get("scope"),
+				x.Query.Get("acr_values"), x.Query.Get("audience"), x.Query.Get("max_age"))
+		}
+	}
+	return last
+}
+
+// A login replaces the scopes of a profile: a hint that names the missing one alone would
+// take offline_access from every login that follows.
+func TestWhoFollowsTheHintOfARefusalLosesNothing(t *testing.T) {
+	s, h := serveAPI(t, nil)
+	h.must("login", "--param", "audience=things") // whose list of scopes is the default
+	for _, c := range []struct{ challenge, adds string }{
+		{`Bearer error="insufficient_scope", scope="write admin"`, "openid offline_access write admin"},
+		{`Bearer error="insufficient_scope", scope="$(touch>pwned);touch>pwned"`, "openid offline_access write admin $(touch>pwned);touch>pwned"},
+		{`Bearer error="insufficient_scope", scope="admin read,list"`, "openid offline_access write admin $(touch>pwned);touch>pwned read,list"},
+		{`Bearer error="insufficient_user_authentication", acr_values="gold;touch>pwned", max_age="60"`, "acr_values=gold;touch>pwned audience=things max_age=60"},
+		{`Bearer error="insufficient_user_authentication", max_age="30"`, "acr_values=gold;touch>pwned audience=things max_age=30"},
+	} {
+		s.Set(func(o *clienttest.Options) {
+			o.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", c.challenge)
+				w.WriteHeader(http.StatusForbidden)
+			})
+		})
+		o := h.run("call", s.URL(clienttest.APIPath))
+		if done := h.obey(o.err); done.code != 0 {
+			t.Fatalf("%s: it does not work to do as it says: %s%s", c.challenge, o.err, done.err)
+		}
+		if got := asked(s); !strings.Contains(got, c.adds) {
+			t.Errorf("%s: the login asks for %q, want %q", c.challenge, got, c.adds)
+		}
+	}
+	if _, err := os.Stat(h.path("pwned")); err == nil {
+		t.Error("what the API said was run by the shell")
+	}
+	if p, err := os.ReadFile(h.path(".config", "regrant", "profiles", "default.toml")); err != nil || !strings.Contains(string(p), "offline_access") {
+		t.Errorf("the profile is %s, %v", p, err)
+	}
+	h.must("token", "--refresh")
 }
 
 func TestCallRenewsATokenThatTheAPIRefuses(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -167,4 +168,26 @@ func TestDoctorAsksBeforeItLogsIn(t *testing.T) {
 	if o.code != 2 || !strings.Contains(o.err, "--yes") || s.Requests(clienttest.TokenPath) != 0 {
 		t.Errorf("exit code %d, %s", o.code, o.err)
 	}
+}
+
+func TestWhatDoctorAdvisesForARefreshTokenKeepsTheOtherScopes(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s, "--scope", "things")
+	profile := ".config/regrant/profiles/default.toml"
+	text, err := os.ReadFile(h.path(profile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(profile, strings.Replace(string(text), `["things"]`, `["openid", "things"]`, 1))
+	all, _ := h.examine("--deep", "--yes")
+	for _, check := range []string{"refresh", "login"} {
+		if len(all[check]) != 1 || all[check][0].State == "ok" {
+			t.Fatalf("%s: %+v", check, all)
+		}
+		found := all[check][0]
+		if done := h.obey(found.Advice); done.code != 0 || !strings.HasPrefix(asked(s), "openid things offline_access ") {
+			t.Errorf("%s: %+v leads to a login that asks for %q: %s", check, found, asked(s), done.err)
+		}
+	}
+	h.must("token", "--refresh")
 }

@@ -315,3 +315,18 @@ func TestCurlGetsTheTokenByItsStandardInput(t *testing.T) {
 		t.Errorf("in the clear: %d, %s", o.code, o.out)
 	}
 }
+
+func TestWhoFollowsTheHintForAnIDTokenKeepsTheOtherScopes(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s, "--scope", "things", "--as", "work")
+	o := h.run("helper", "kubectl", "--id-token", "--as", "work")
+	if o.code != 5 {
+		t.Errorf("without an ID token: exit code %d", o.code)
+	}
+	if done := h.obey(o.err); done.code != 0 || !strings.HasPrefix(asked(s), "things openid offline_access ") {
+		t.Errorf("%s leads to a login that asks for %q: %s", o.err, asked(s), done.err)
+	}
+	if o := h.run("helper", "kubectl", "--id-token", "--as", "work"); o.code != 0 {
+		t.Errorf("after that: exit code %d: %s", o.code, o.err)
+	}
+}

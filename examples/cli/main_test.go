@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -171,10 +172,16 @@ func (h *home) run(args ...string) outcome {
 // feed is run with something to read.
 func (h *home) feed(in string, args ...string) outcome {
 	h.t.Helper()
-	var out, errs bytes.Buffer
 	cmd := h.command(args...)
 	detach(cmd)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &out, &errs
+	cmd.Stdin = strings.NewReader(in)
+	return h.runCommand(cmd)
+}
+
+func (h *home) runCommand(cmd *exec.Cmd) outcome {
+	h.t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	var exited *exec.ExitError
 	if err != nil && !errors.As(err, &exited) {
@@ -191,6 +198,21 @@ func (h *home) must(args ...string) outcome {
 		h.t.Fatalf("regrant %v: exit code %d\n%s%s", args, o.code, o.out, o.err)
 	}
 	return o
+}
+
+// advice is a command of the program in what it says, to the end of the line.
+var advice = regexp.MustCompile(`regrant (login|import|doctor) .*`)
+
+// obey runs the last command that the program has told its user to run, as a shell reads
+// it.
+func (h *home) obey(said string) outcome {
+	h.t.Helper()
+	all := advice.FindAllString(said, -1)
+	if len(all) == 0 {
+		h.t.Fatalf("no command is advised in:\n%s", said)
+	}
+	command, _, _ := strings.Cut(all[len(all)-1], " (or ")
+	return h.runCommand(h.other("sh", "-c", command))
 }
 
 // login logs in at s, to a store of files.

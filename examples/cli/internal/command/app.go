@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
@@ -185,16 +186,21 @@ func (a *app) explain(err error) error {
 	return err
 }
 
-// loginCommand is the command that logs in to the account that is meant.
-func (a *app) loginCommand() string {
-	command := "regrant login"
-	if name := a.profileName(); name != profile.Default {
-		command += " --profile " + name
+// loginCommand is the command that logs in to the account that is meant, with these
+// arguments in addition.
+func (a *app) loginCommand(args ...string) string {
+	return login.Command(a.profileName(), a.accountName(), args...)
+}
+
+// askFor is the command that logs in again to the account that is meant, and asks for
+// more scopes than it has; "" if what is wanted is no scope.
+func (a *app) askFor(ctx context.Context, s *session.Session, wanted ...string) string {
+	status, _ := s.Client.Account(a.accountName()).Status(ctx) // what cannot be read has none to lose
+	args := login.Scopes(s.Profile, status.Scopes, wanted...)
+	if args == nil {
+		return ""
 	}
-	if name := a.accountName(); name != profile.Default {
-		command += " --as " + ui.Name(name)
-	}
-	return command
+	return a.loginCommand(args...)
 }
 
 // root is the program without a command.

@@ -15,6 +15,7 @@ import (
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/call"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 	"github.com/regrant/regrant/transport"
@@ -121,7 +122,7 @@ func (r *callRun) send(s *session.Session, req *http.Request) error {
 			return a.explain(status.Err)
 		}
 	}
-	r.advise(resp)
+	r.advise(s, resp)
 	if r.fail && resp.StatusCode >= http.StatusBadRequest {
 		return exit.With(exit.HTTP, "", errors.New("the API answered "+resp.Status))
 	}
@@ -179,22 +180,28 @@ func cutOff(err error) error {
 
 // advise says what a refusal means, to whoever reads it (RFC 6750 section 3.1, RFC
 // 9470). The answer itself is written as it is.
-func (r *callRun) advise(resp *http.Response) {
+func (r *callRun) advise(s *session.Session, resp *http.Response) {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return
 	}
+	a := r.app
 	for _, c := range transport.Challenges(resp) {
-		scope := ui.Text(c.Params["scope"], 200)
 		switch c.Params["error"] {
 		case "insufficient_scope":
-			if scope != "" {
-				flags := " --scope " + strings.Join(strings.Fields(scope), " --scope ")
-				r.app.sayf("%s The API wants the scope %s: %s", ui.Warn("!"), ui.Bold(scope), ui.Accent(r.app.loginCommand()+flags))
+			wanted := strings.Fields(c.Params["scope"])
+			if command := a.askFor(resp.Request.Context(), s, wanted...); len(wanted) > 0 && command != "" {
+				a.sayf("%s The API wants the scope %s: %s", ui.Warn("!"), ui.Bold(ui.Text(c.Params["scope"], 200)), ui.Accent(command))
 			}
 		case "insufficient_user_authentication":
-			r.app.sayf("%s The API wants a stronger login: %s", ui.Warn("!"), ui.Accent(r.app.loginCommand()+" --param acr_values="+ui.Text(c.Params["acr_values"], 100)))
+			wanted := map[string]string{}
+			for _, name := range []string{"acr_values", "max_age"} {
+				if v := c.Params[name]; v != "" && len(v) <= 200 {
+					wanted[name] = v
+				}
+			}
+			a.sayf("%s The API wants a stronger login: %s", ui.Warn("!"), ui.Accent(a.loginCommand(login.Params(s.Profile, wanted)...)))
 		case "invalid_token":
-			r.app.sayf("%s The API refuses the token, also after a renewal: does it trust %s?", ui.Warn("!"), "the server that you have logged in at")
+			a.sayf("%s The API refuses the token, also after a renewal: does it trust %s?", ui.Warn("!"), "the server that you have logged in at")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -64,7 +65,7 @@ func (r *doctorRun) run(ctx context.Context, args []string) error {
 	if !a.json {
 		a.ui.Out.Printf("%s\n\n", ui.Bold(ui.Text(p.Issuer, 200)))
 	}
-	exam := &doctor.Exam{Profile: p, HTTP: http.DefaultTransport, Getenv: a.ui.Getenv, Report: r.report}
+	exam := &doctor.Exam{Profile: p, HTTP: http.DefaultTransport, Getenv: a.ui.Getenv, Report: r.report, Login: r.loginCommand(p)}
 	if a.debug {
 		exam.HTTP = trace.Server(exam.HTTP, a.ui.Err)
 	}
@@ -100,10 +101,18 @@ func (r *doctorRun) subject(args []string) (profile.Profile, error) {
 	return profile.Profile{Issuer: at, ClientID: r.login.profile.ClientID}, nil
 }
 
+// loginCommand is the command that logs in to what is examined.
+func (r *doctorRun) loginCommand(p profile.Profile) string {
+	if p.Name != "" {
+		return r.login.app.loginCommand()
+	}
+	return r.login.app.loginCommand(p.Issuer, "--client-id", cmp.Or(p.ClientID, "ID"))
+}
+
 // report shows a finding at once: some take a while.
 func (r *doctorRun) report(f doctor.Finding) {
 	a := r.login.app
-	f.Text, f.Advice = ui.Text(f.Text, 400), ui.Text(f.Advice, 400) // a server has its say in them
+	f.Text, f.Advice = ui.Text(f.Text, 400), ui.Text(f.Advice, 2000) // a server has its say in them
 	r.found = append(r.found, f)
 	if a.json {
 		return
@@ -163,7 +172,11 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 			exam.Deep(ctx, me, spy)
 			return nil
 		case context.Cause(entered) == nil && errors.As(err, &e) && !e.Temporary && e.Code != "access_denied":
-			r.report(doctor.Finding{Check: "login", State: doctor.Problem, Text: message(err), Advice: "see what the server says of this client: its redirect URIs, grants and scopes"})
+			advice := "see what the server says of this client: its redirect URIs, grants and scopes"
+			if spy.Without() {
+				advice = exam.AskForOne(ctx, me)
+			}
+			r.report(doctor.Finding{Check: "login", State: doctor.Problem, Text: message(err), Advice: advice})
 			return nil
 		}
 		return r.login.failed(entered, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/helper"
+	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 )
 
@@ -153,7 +154,11 @@ func (r *helperRun) account(ctx context.Context, use func(*client.Account) error
 		return exit.Usagef("it is for programs: see regrant help helper", "the token is a secret, and this is a terminal")
 	}
 	return a.in(ctx, session.Options{}, func(s *session.Session) error {
-		return a.explain(use(s.Client.Account(a.accountName())))
+		err := use(s.Client.Account(a.accountName()))
+		if errors.Is(err, helper.ErrNoIDToken) {
+			return exit.With(exit.Configuration, "leave --id-token out, or log in for one: "+a.askFor(ctx, s, login.Identity(s.Profile)...), err)
+		}
+		return a.explain(err)
 	})
 }
 
@@ -162,9 +167,6 @@ func (r *helperRun) lend(ctx context.Context, use func(token string, expiry time
 	return r.account(ctx, func(me *client.Account) error {
 		if r.idToken {
 			raw, end, err := helper.IDToken(ctx, me)
-			if errors.Is(err, helper.ErrNoIDToken) {
-				return exit.With(exit.Configuration, "log in with --scope openid, or leave --id-token out", err)
-			}
 			if err != nil {
 				return err
 			}

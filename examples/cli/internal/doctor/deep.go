@@ -5,15 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/examples/cli/internal/login"
 )
 
 // A Spy is a transport to the authorization server that notices refresh tokens, so that
@@ -22,7 +22,8 @@ type Spy struct {
 	Base http.RoundTripper
 
 	mu      sync.Mutex
-	given   string // the refresh token in the last answer, "": none
+	given   string // the refresh token in the last answer with tokens, "": none
+	without bool   // there was one without a refresh token
 	request *http.Request
 	form    []byte // of the last refresh
 }
@@ -63,7 +64,7 @@ func (s *Spy) notice(r *http.Request, body, answer []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.given = token.RefreshToken
+	s.given, s.without = token.RefreshToken, s.without || token.RefreshToken == ""
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("grant_type") == "refresh_token" {
 		s.request, s.form = r, body
 	}
@@ -128,7 +129,7 @@ func (e *Exam) identity(ctx context.Context, me *client.Account) {
 		Issued int64 `json:"iat"`
 	}
 	if me.Claims(ctx, &claims) != nil {
-		e.found("identity", Note, "the server does not say who has logged in: it gives no ID token", "--scope openid, if it knows OpenID Connect")
+		e.found("identity", Note, "the server does not say who has logged in: it gives no ID token", "if it knows OpenID Connect: "+e.wider(ctx, me, login.Identity(e.Profile)...))
 		return
 	}
 	status, err := me.Status(ctx)
@@ -153,7 +154,7 @@ func (e *Exam) rotation(ctx context.Context, me *client.Account, spy *Spy) {
 	const check = "rotation"
 	first := spy.last()
 	if first == "" {
-		e.found(check, Problem, "the login has brought no refresh token", e.askForOne())
+		e.found(check, Problem, "the login has brought no refresh token", e.AskForOne(ctx, me))
 		return
 	}
 	if _, err := me.Refresh(ctx, nil); err != nil {
@@ -186,24 +187,35 @@ func (e *Exam) rotation(ctx context.Context, me *client.Account, spy *Spy) {
 	}
 }
 
-// askForOne is how to get a refresh token there.
-func (e *Exam) askForOne() string {
-	if p := e.provider; p != nil {
-		var flags []string
-		for name, values := range p.Params {
-			for _, v := range values {
-				flags = append(flags, fmt.Sprintf("--param %s=%s", name, v))
-			}
-		}
-		for _, s := range p.Scopes {
-			flags = append(flags, "--scope "+s)
-		}
-		if len(flags) > 0 {
-			return "regrant login " + strings.Join(flags, " ")
-		}
-		if p.Advice != "" {
-			return p.Advice
-		}
+// Without tells whether the server has given tokens without a refresh token.
+func (s *Spy) Without() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.without
+}
+
+// AskForOne is how me gets a refresh token there. The parameters and the scopes of a
+// known provider were sent already.
+func (e *Exam) AskForOne(ctx context.Context, me *client.Account) string {
+	if p := e.provider; p != nil && p.Advice != "" {
+		return p.Advice
 	}
-	return "ask for the scope offline_access, or switch refresh tokens on for this client at the server"
+	const other = "switch refresh tokens on for this client at the server"
+	asked := e.Profile.Scopes
+	if asked == nil && (e.meta == nil || e.meta.Scopes == nil) {
+		return other
+	}
+	if asked == nil {
+		asked = e.meta.Scopes
+	}
+	if slices.Contains(asked, offline) {
+		return other
+	}
+	return other + ", or ask for one: " + e.wider(ctx, me, offline)
+}
+
+// wider is the command that logs in and asks for other scopes, too.
+func (e *Exam) wider(ctx context.Context, me *client.Account, wanted ...string) string {
+	status, _ := me.Status(ctx) // what is not logged in has no scopes
+	return e.Login + " " + login.Line(login.Scopes(e.Profile, status.Scopes, wanted...)...)
 }

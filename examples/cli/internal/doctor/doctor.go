@@ -37,6 +37,7 @@ type Exam struct {
 	HTTP    http.RoundTripper // to the server
 	Getenv  func(string) string
 	Report  func(Finding) // is given each finding at once
+	Login   string        // the command that logs in there
 
 	meta      *metadata
 	clockSeen bool

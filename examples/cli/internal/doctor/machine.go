@@ -85,11 +85,11 @@ func (e *Exam) keychain(ctx context.Context) {
 	case err == nil:
 		e.found(check, Good, "it has the key of the grants", "")
 	case errors.Is(err, tokenstore.ErrUnavailable):
-		e.found(check, state, "there is none here, as on a machine without a desktop", "keep grants in files that a passphrase seals: regrant login --store file")
+		e.found(check, state, "there is none here, as on a machine without a desktop", "keep grants in files that a passphrase seals: "+e.Login+" --store file")
 	case errors.Is(err, context.DeadlineExceeded):
 		e.found(check, state, "it is locked, and nobody has unlocked it", "unlock it, or use --store file")
 	default:
-		e.found(check, state, "it cannot be used: "+err.Error(), "keep grants in files that a passphrase seals: regrant login --store file")
+		e.found(check, state, "it cannot be used: "+err.Error(), "keep grants in files that a passphrase seals: "+e.Login+" --store file")
 	}
 }
 

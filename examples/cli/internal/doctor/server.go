@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
 )
 
@@ -224,7 +225,7 @@ func (e *Exam) features() {
 	}
 	e.refresh()
 	if m.Methods != nil && !slices.Contains(m.Methods, "none") && e.Profile.ClientSecret == (profile.SecretRef{}) {
-		e.found("client", Note, "the server does not say that it takes programs without a client secret", "if a login ends with invalid_client: regrant login --client-secret")
+		e.found("client", Note, "the server does not say that it takes programs without a client secret", "if a login ends with invalid_client: "+e.Login+" --client-secret")
 	}
 	if m.Revocation != "" {
 		e.found("revocation", Good, "a logout ends the grant at the server, too", "")
@@ -241,6 +242,10 @@ func (e *Exam) features() {
 	}
 }
 
+// offline is the scope by which many servers give refresh tokens (OpenID Connect Core
+// 1.0 section 11).
+const offline = "offline_access"
+
 // refresh looks at whether there will be refresh tokens.
 func (e *Exam) refresh() {
 	m := e.meta
@@ -248,9 +253,9 @@ func (e *Exam) refresh() {
 	switch {
 	case m.Grants != nil && !slices.Contains(m.Grants, "refresh_token"):
 		e.found("refresh", Problem, "the server does not offer refresh tokens", "each login lasts as long as one access token. They can often be switched on, for the server or for this client")
-	case slices.Contains(asked, "openid") && !slices.Contains(asked, "offline_access") && slices.Contains(m.Scopes, "offline_access"):
-		e.found("refresh", Warning, "the scopes of the profile leave out offline_access, by which the server gives refresh tokens", "regrant login --scope "+strings.Join(append(slices.Clone(asked), "offline_access"), " --scope "))
-	case slices.Contains(m.Scopes, "offline_access"):
+	case slices.Contains(asked, "openid") && !slices.Contains(asked, offline) && slices.Contains(m.Scopes, offline):
+		e.found("refresh", Warning, "the scopes of the profile leave out offline_access, by which the server gives refresh tokens", e.Login+" "+login.Line(login.Scopes(e.Profile, nil, offline)...))
+	case slices.Contains(m.Scopes, offline):
 		e.found("refresh", Good, "refresh tokens are given for the scope offline_access", "")
 	default:
 		e.found("refresh", Note, "refresh tokens are offered; the server does not say by which scope or setting", "regrant doctor --deep tries it")
