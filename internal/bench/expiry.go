@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +34,7 @@ type lapse struct {
 // expiry lets a crowd use one token through its expiries.
 func expiry(tb testing.TB, s *scale, r *Report) {
 	for i, who := range subjects(tb, s.expiry, true) {
-		if i > 1 && !s.peers {
+		if i >= ownSubjects && !s.peers {
 			break
 		}
 		if err := who.call(tb.Context()); err != nil { // the first token
@@ -117,7 +116,7 @@ func stampede(tb testing.TB, who *subject, length time.Duration) []lapse {
 func unavailable(tb testing.TB, s *scale, r *Report) {
 	const patience = 2 * slow
 	for i, who := range subjects(tb, time.Hour, true) {
-		if i == 1 || i > 1 && !s.peers {
+		if i == 1 || i >= ownSubjects && !s.peers {
 			continue // Background makes no difference
 		}
 		who.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: slow, Status: http.StatusServiceUnavailable}, -1)
@@ -149,68 +148,4 @@ func unavailable(tb testing.TB, s *scale, r *Report) {
 			r.atLeast(fmt.Sprintf("of %d callers answered in time", crowd), float64(inTime), crowd, "")
 		}
 	}
-}
-
-// lifetimes asks a thousand times a second for tokens that live for seconds.
-func lifetimes(tb testing.TB, s *scale, r *Report) {
-	for _, seconds := range []int{1, 2, 5, 10, 60} {
-		lifetime := time.Duration(seconds) * time.Second
-		// What is asked of the peers is for the contrast: a short time will do.
-		all := subjects(tb, lifetime, false)
-		if !s.peers {
-			all = all[:2]
-		}
-		figures := make([]Figure, len(all))
-		var bars [2]struct{ got, limit float64 }
-		var running sync.WaitGroup
-		for i, who := range all {
-			length := s.lifetimes
-			if i >= len(bars) {
-				length = min(length, 2*time.Second)
-			}
-			running.Go(func() {
-				took := thousandPerSecond(tb, who, length)
-				n := float64(who.requests())
-				figures[i] = Figure{fmt.Sprintf("expires_in %d", seconds), n / took.Seconds(), "/s"}
-				if i < len(bars) {
-					bars[i].got = n
-					bars[i].limit = took.Seconds()/(0.7*float64(seconds)) + 1
-				}
-			})
-		}
-		running.Wait()
-		for i, who := range all {
-			if len(r.Rows) <= i {
-				r.row(who.name)
-			}
-			r.Rows[i].Figures = append(r.Rows[i].Figures, figures[i])
-			if i < len(bars) {
-				r.atMost(fmt.Sprintf("%s, expires_in %d: token requests", who.name, seconds), bars[i].got, bars[i].limit, "")
-			}
-		}
-	}
-	r.notef("the figures are token requests a second at 1000 calls a second, regrant over %v, the peers as they are by default over 2 s", s.lifetimes)
-}
-
-// thousandPerSecond calls from ten goroutines until the time is over, and returns
-// how long that was.
-func thousandPerSecond(tb testing.TB, who *subject, length time.Duration) time.Duration {
-	tb.Helper()
-	began := time.Now()
-	var all sync.WaitGroup
-	var failed atomic.Bool
-	for range 10 {
-		all.Go(func() {
-			tick := time.NewTicker(10 * time.Millisecond)
-			defer tick.Stop()
-			for time.Since(began) < length {
-				if err := who.call(tb.Context()); err != nil && !failed.Swap(true) {
-					tb.Errorf("%s: %v", who.name, err)
-				}
-				<-tick.C
-			}
-		})
-	}
-	all.Wait()
-	return time.Since(began)
 }

@@ -56,14 +56,13 @@ func tokenContenders(tb testing.TB) []contender {
 	cached := google(get, nil)
 	aws := awsCache(get, 0)
 	app := msal(tb, get)
-	scopes := []string{"https://graph.microsoft.com/.default"}
 	return []contender{
 		{"regrant", func() error { _, err := me.Token(ctx); return err }},
 		{"floor: atomic load, time.Now, compare", func() error { _, err := floor.Token(ctx); return err }},
 		{"x/oauth2 ReuseTokenSource", func() error { _, err := reuse.Token(); return err }},
 		{"cloud.google.com/go/auth", func() error { _, err := cached.Token(ctx); return err }},
 		{"aws-sdk-go-v2 CredentialsCache", func() error { _, err := aws.Retrieve(ctx); return err }},
-		{"MSAL Go AcquireTokenByCredential", func() error { _, err := app.AcquireTokenByCredential(ctx, scopes); return err }},
+		{"MSAL Go AcquireTokenByCredential", func() error { _, err := app.AcquireTokenByCredential(ctx, msalScopes); return err }},
 	}
 }
 

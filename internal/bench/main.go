@@ -72,7 +72,8 @@ type scale struct {
 	collect   bool          // garbage between rounds, and only there
 	expiry    time.Duration // lifetime of the tokens that the crowd sees end
 	expiries  int
-	lifetimes time.Duration // of each run with tokens that live for seconds
+	lifetimes time.Duration // of each run with tokens that live for seconds, at least
+	ends      float64       // lifetimes that it takes, at least
 	peers     bool          // also where they take seconds
 	known     int           // accounts
 	starts    int           // of a program
@@ -80,8 +81,8 @@ type scale struct {
 }
 
 var (
-	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, peers: true, known: 1_000_000, starts: 100, fleet: 10_000}
-	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 4 * time.Second, expiries: 3, lifetimes: 5 * time.Second, peers: true, known: 100_000, starts: 30, fleet: 2000}
+	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, ends: 2.5, peers: true, known: 1_000_000, starts: 100, fleet: 10_000}
+	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 4 * time.Second, expiries: 3, lifetimes: 5 * time.Second, ends: 1.5, peers: true, known: 100_000, starts: 30, fleet: 2000}
 )
 
 func run() error {

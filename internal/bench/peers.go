@@ -152,6 +152,11 @@ func awsCache(get fetch, window time.Duration) *aws.CredentialsCache {
 	}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = window })
 }
 
+// msalMargin is how long before its end MSAL Go takes a token for expired.
+const msalMargin = 5 * time.Minute
+
+var msalScopes = []string{"https://graph.microsoft.com/.default"}
+
 // msal caches get as MSAL Go does for an application.
 func msal(tb testing.TB, get fetch) confidential.Client {
 	tb.Helper()
@@ -160,7 +165,7 @@ func msal(tb testing.TB, get fetch) confidential.Client {
 		if err != nil {
 			return confidential.TokenProviderResult{}, err
 		}
-		return confidential.TokenProviderResult{AccessToken: t.AccessToken, ExpiresInSeconds: max(1, int(time.Until(t.Expiry).Seconds()))}, nil
+		return confidential.TokenProviderResult{AccessToken: t.AccessToken, ExpiresInSeconds: max(1, int(time.Until(t.Expiry).Round(time.Second).Seconds()))}, nil
 	})
 	c, err := confidential.New("https://login.microsoftonline.com/tenant", clientID, cred,
 		confidential.WithInstanceDiscovery(false), confidential.WithHTTPClient(&http.Client{Transport: noMicrosoft{}}))

@@ -23,6 +23,9 @@ type subject struct {
 // requests are the token requests that the server has seen.
 func (s *subject) requests() int { return s.as.RefreshCount() }
 
+// ownSubjects are regrant's, which come first.
+const ownSubjects = 2
+
 // subjects returns regrant twice and its peers, at servers whose access tokens
 // live that long. With sensible, a peer whose margin is a constant gets one that
 // suits the lifetime; else it has the margin that it has by itself.
@@ -36,10 +39,11 @@ func subjects(tb testing.TB, lifetime time.Duration, sensible bool) []*subject {
 	if sensible {
 		margin = lifetime / 10
 	}
-	add := func(name string, caller func(fetch) func(context.Context) error) {
+	addLiving := func(name string, lifetime time.Duration, caller func(fetch) func(context.Context) error) {
 		as := newServer(tb, lifetime)
 		all = append(all, &subject{name, as, caller(refreshAt(as))})
 	}
+	add := func(name string, caller func(fetch) func(context.Context) error) { addLiving(name, lifetime, caller) }
 	add("x/oauth2 ReuseTokenSource", func(get fetch) func(context.Context) error {
 		ts := oauth2.ReuseTokenSource(nil, get)
 		if sensible {
@@ -54,6 +58,13 @@ func subjects(tb testing.TB, lifetime time.Duration, sensible bool) []*subject {
 	add("aws-sdk-go-v2 CredentialsCache", func(get fetch) func(context.Context) error {
 		c := awsCache(get, margin)
 		return func(ctx context.Context) error { _, err := c.Retrieve(ctx); return err }
+	})
+	if sensible { // its margin cannot be set: a token that lives as much longer ends for it at the same time
+		lifetime += msalMargin
+	}
+	addLiving("MSAL Go AcquireTokenByCredential", lifetime, func(get fetch) func(context.Context) error {
+		app := msal(tb, get)
+		return func(ctx context.Context) error { _, err := app.AcquireTokenByCredential(ctx, msalScopes); return err }
 	})
 	return all
 }
