@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, programs()) }
 
 // tiny is enough to see that a case works.
-var tiny = scale{rounds: 1, slice: 50 * time.Microsecond, expiry: time.Second, expiries: 2, lifetimes: 100 * time.Millisecond, known: 1000, starts: 1, fleet: 40}
+var tiny = scale{rounds: 1, slice: 50 * time.Microsecond, expiry: time.Second, expiries: 2, lifetimes: 100 * time.Millisecond, known: 1000, starts: 1, sharers: 3, fleet: 40}
 
 // TestEveryCaseRuns runs each case with little work. What it measures means
 // nothing then; that it measures, and asks nobody twice, does.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +112,54 @@ func stampede(tb testing.TB, who *subject, length time.Duration) []lapse {
 	return slices.Concat(each...)
 }
 
+// impatient lets a crowd with little time ask for a token that has ended, behind
+// somebody with enough of it. The server takes seconds.
+func impatient(tb testing.TB, s *scale, r *Report) {
+	const patience = slow / 2
+	late := s.expiry / 2
+	for i, who := range subjects(tb, time.Hour, true) {
+		if i == 1 || i >= ownSubjects && !s.peers {
+			continue
+		}
+		who.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: late}, -1)
+		var all sync.WaitGroup
+		var first time.Duration
+		all.Go(func() {
+			began := time.Now()
+			if err := who.call(tb.Context()); err != nil {
+				tb.Errorf("%s: %v", who.name, err)
+			}
+			first = time.Since(began)
+		})
+		time.Sleep(slow) // by now it asks
+		took := make([]time.Duration, crowd-1)
+		var tokens atomic.Int64
+		for i := range took {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(tb.Context(), patience)
+				defer cancel()
+				began := time.Now()
+				if who.call(ctx) == nil {
+					tokens.Add(1)
+				}
+				took[i] = time.Since(began)
+			})
+		}
+		all.Wait()
+		slices.Sort(took)
+		last := took[len(took)-1]
+		r.row(who.name, Figure{"the impatient: median", millis(took[len(took)/2]), "ms"}, Figure{"last", millis(last), "ms"}, Figure{"with a token", float64(tokens.Load()), ""},
+			Figure{"the patient one", millis(first), "ms"}, Figure{"token requests", float64(who.requests()), ""})
+		if i == 0 {
+			r.atMost(fmt.Sprintf("the last of those with %v", patience), millis(last), millis(2*patience), "ms")
+			r.atMost("token requests", float64(who.requests()), 1, "")
+		}
+	}
+	r.notef("%d callers with %v each behind one who can wait; the server takes %v", crowd-1, patience, late)
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 // unavailable lets a crowd ask for a token that has ended, while the server
 // answers 503.
 func unavailable(tb testing.TB, s *scale, r *Report) {
@@ -142,7 +191,7 @@ func unavailable(tb testing.TB, s *scale, r *Report) {
 		}
 		slices.Sort(took)
 		r.row(who.name, Figure{"token requests", float64(who.requests()), ""}, Figure{"answered in time", float64(inTime), ""},
-			Figure{"median", float64(took[crowd/2].Milliseconds()), "ms"}, Figure{"last", float64(took[crowd-1].Milliseconds()), "ms"})
+			Figure{"median", millis(took[crowd/2]), "ms"}, Figure{"last", millis(took[crowd-1]), "ms"})
 		if i == 0 {
 			r.atMost("token requests", float64(who.requests()), 1, "")
 			r.atLeast(fmt.Sprintf("of %d callers answered in time", crowd), float64(inTime), crowd, "")

@@ -22,6 +22,7 @@ import (
 const (
 	tokenLength = 32
 	longToken   = 8 << 10 // of a JWT with many groups
+	perCore     = 64      // goroutines of a server that is busy
 )
 
 // snapshot is what a fresh token costs at least: an atomic load, a look at the
@@ -55,6 +56,7 @@ func tokenContenders(tb testing.TB) []contender {
 	reuse := oauth2.ReuseTokenSource(nil, get)
 	cached := google(get, nil)
 	aws := awsCache(get, 0)
+	bearer := smithy(get)
 	app := msal(tb, get)
 	return []contender{
 		{"regrant", func() error { _, err := me.Token(ctx); return err }},
@@ -62,6 +64,7 @@ func tokenContenders(tb testing.TB) []contender {
 		{"x/oauth2 ReuseTokenSource", func() error { _, err := reuse.Token(); return err }},
 		{"cloud.google.com/go/auth", func() error { _, err := cached.Token(ctx); return err }},
 		{"aws-sdk-go-v2 CredentialsCache", func() error { _, err := aws.Retrieve(ctx); return err }},
+		{"smithy-go bearer.TokenCache", func() error { _, err := bearer.RetrieveBearerToken(ctx); return err }},
 		{"MSAL Go AcquireTokenByCredential", func() error { _, err := app.AcquireTokenByCredential(ctx, msalScopes); return err }},
 	}
 }
@@ -74,6 +77,12 @@ func freshToken(tb testing.TB, s *scale, r *Report) {
 	r.atMost("parallel time to the floor's", together.ratio(0, 1), 1.2, "×")
 	growth := func(i int) float64 { return together.of(i) / alone.of(i) }
 	r.atMost(fmt.Sprintf("time of a call on %d cores to that on one", runtime.GOMAXPROCS(0)), growth(0), 1.1, "×")
+	crowded := *s
+	crowded.collect, crowded.rounds, crowded.slice = true, max(1, s.rounds/10), 10*s.slice // beside which the start of the goroutines is short
+	many := interleave(tb, &crowded, perCore*runtime.GOMAXPROCS(0), all)
+	for i := range all {
+		r.Rows[i].Figures = append(r.Rows[i].Figures, Figure{fmt.Sprintf("%d goroutines per core", perCore), many.of(i), "ns"}, Figure{"to the floor, so many", many.ratio(i, 1), "×"})
+	}
 	r.notef("not to grow with the cores is ×1; ×0.1 is what a measurement errs. The floor's time of a call on %d cores is ×%s of that on one", runtime.GOMAXPROCS(0), number(growth(1)))
 }
 
@@ -82,11 +91,13 @@ type nowhere struct{ resp *http.Response }
 
 func (n nowhere) RoundTrip(*http.Request) (*http.Response, error) { return n.resp, nil }
 
-// bare does what no bearer transport can do without, and nothing else.
+// bare does what no bearer transport can do without, and nothing else. The header
+// map can be had in two ways; maps.Clone is the faster one.
 type bare struct {
 	source *snapshot
 	base   http.RoundTripper
 	value  []string
+	grown  bool // make and maps.Copy instead
 }
 
 func (f bare) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -94,7 +105,12 @@ func (f bare) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	sent := req.WithContext(req.Context())
-	sent.Header = maps.Clone(req.Header)
+	if f.grown {
+		sent.Header = make(http.Header, len(req.Header)+1)
+		maps.Copy(sent.Header, req.Header)
+	} else {
+		sent.Header = maps.Clone(req.Header)
+	}
 	sent.Header["Authorization"] = f.value
 	return f.base.RoundTrip(sent)
 }
@@ -111,15 +127,17 @@ func transportContenders(tb testing.TB) []contender {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "example/1.0")
 	req.Header.Set("X-Request-Id", "0123456789abcdef")
+	value := []string{"Bearer " + fresh.AccessToken}
 	var all []contender
 	for _, c := range []struct {
 		name string
 		rt   http.RoundTripper
 	}{
 		{"regrant", freshAccount(tb, tokenLength).Transport(base)},
-		{"floor: shallow copy, own header map", bare{newSnapshot(fresh), base, []string{"Bearer " + fresh.AccessToken}}},
+		{"floor: shallow copy, own header map (maps.Clone)", bare{newSnapshot(fresh), base, value, false}},
 		{"x/oauth2 Transport", &oauth2.Transport{Source: oauth2.ReuseTokenSource(nil, get), Base: base}},
 		{"cloud.google.com/go/auth httptransport", googleTransport(tb, get, base)},
+		{"floor, with make and maps.Copy", bare{newSnapshot(fresh), base, value, true}},
 		{"regrant, with Origins", &transport.Transport{
 			Source: freshAccount(tb, tokenLength), Base: base, Origins: []string{"https://api.example.com"},
 		}},

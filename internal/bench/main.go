@@ -1,8 +1,8 @@
 // Command bench measures regrant beside its peers, in one process and in turn,
 // and prints ratios: those hold on any machine, the times do not.
 //
-//	go run ./internal/bench            # everything, about ten minutes
-//	go run ./internal/bench -quick     # everything, smaller and less exact
+//	go run ./internal/bench            # everything, about twelve minutes
+//	go run ./internal/bench -quick     # everything, smaller and less exact, about five
 //	go run ./internal/bench -run token # the cases whose names match
 //	go run ./internal/bench -json      # for a program; the tables go to standard error
 //
@@ -34,7 +34,9 @@ func main() {
 }
 
 // programs are what the processes do that cases start.
-func programs() map[string]lab.Program { return map[string]lab.Program{fleetProgram: fleetMember} }
+func programs() map[string]lab.Program {
+	return map[string]lab.Program{fleetProgram: fleetMember, sharerProgram: sharer}
+}
 
 // A benchCase is a row of the table of bars.
 type benchCase struct {
@@ -51,6 +53,8 @@ func cases() []benchCase {
 		{"token", "Account.Token with a fresh token", freshToken, tokenContenders},
 		{"expiry", "64 goroutines across expiries, the server takes 100 ms", expiry, nil},
 		{"unavailable", "503 after 100 ms, 64 callers with 200 ms each", unavailable, nil},
+		{"impatient", "64 callers of whom 63 have 50 ms, the server takes 2 s", impatient, nil},
+		{"shared-file", "20 processes share one grant in a file, at an expiry", sharedFile, nil},
 		{"lifetimes", "tokens that live for seconds, 1000 calls a second", lifetimes, nil},
 		{"start", "a program that loads its grant from a filestore and sends one request", startFile, nil},
 		{"start-keyring", "the same, sealed with a key from the keychain", startKeyring, nil},
@@ -77,12 +81,13 @@ type scale struct {
 	peers     bool          // also where they take seconds
 	known     int           // accounts
 	starts    int           // of a program
+	sharers   int           // of one file
 	fleet     int           // accounts of the fleet
 }
 
 var (
-	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, ends: 2.5, peers: true, known: 1_000_000, starts: 100, fleet: 10_000}
-	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 4 * time.Second, expiries: 3, lifetimes: 5 * time.Second, ends: 1.5, peers: true, known: 100_000, starts: 30, fleet: 2000}
+	full  = scale{rounds: 1000, slice: 2 * time.Millisecond, expiry: 4 * time.Second, expiries: 6, lifetimes: 20 * time.Second, ends: 2.5, peers: true, known: 1_000_000, starts: 100, sharers: 20, fleet: 10_000}
+	quick = scale{rounds: 250, slice: time.Millisecond, expiry: 4 * time.Second, expiries: 3, lifetimes: 5 * time.Second, ends: 1.5, peers: true, known: 100_000, starts: 30, sharers: 20, fleet: 2000}
 )
 
 func run() error {

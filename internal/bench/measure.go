@@ -59,7 +59,8 @@ func calibrate(tb testing.TB, slice time.Duration, procs int, c contender) int {
 			took = min(took, lap(tb, procs, n, c))
 		}
 		if took >= slice/4 {
-			return max(procs, int(float64(n)*float64(slice)/float64(took)))
+			n = max(procs, int(float64(n)*float64(slice)/float64(took)))
+			return n - n%procs
 		}
 	}
 }

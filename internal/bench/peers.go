@@ -13,6 +13,7 @@ import (
 	"cloud.google.com/go/auth/httptransport"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/auth/bearer"
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/client"
@@ -150,6 +151,17 @@ func awsCache(get fetch, window time.Duration) *aws.CredentialsCache {
 		}
 		return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", SessionToken: t.AccessToken, CanExpire: true, Expires: t.Expiry}, nil
 	}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = window })
+}
+
+// smithy caches get as the AWS SDK does a bearer token.
+func smithy(get fetch) *bearer.TokenCache {
+	return bearer.NewTokenCache(bearer.TokenProviderFunc(func(ctx context.Context) (bearer.Token, error) {
+		t, err := get(ctx)
+		if err != nil {
+			return bearer.Token{}, err
+		}
+		return bearer.Token{Value: t.AccessToken, CanExpire: true, Expires: t.Expiry}, nil
+	}))
 }
 
 // msalMargin is how long before its end MSAL Go takes a token for expired.
