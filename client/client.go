@@ -24,6 +24,7 @@ type Client struct {
 	profile *provider.Profile // what is known about the server
 	dialect tokenendpoint.Dialect
 	keepers keepers
+	places  places
 	events  events
 
 	discovered atomic.Pointer[server]

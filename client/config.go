@@ -84,8 +84,10 @@ type Config struct {
 	RevocationURL string
 
 	// Background renews the grants of accounts in use ahead of time, so that no
-	// caller waits for a renewal. The program must call Close, or goroutines
-	// leak and a renewal may be cut off by the end of the program.
+	// caller waits for a renewal. Of these renewals at most 64 are under way at a
+	// time, and the others wait for their turn, without a goroutine each; a caller
+	// whose token has ended meanwhile does not wait for it. The program must call
+	// Close, or goroutines leak and a renewal may be cut off by the end of the program.
 	Background bool
 
 	// EarlyRefresh is how long before its expiry an access token is renewed.
@@ -100,9 +102,14 @@ type Config struct {
 	// Account.HTTPClient. It must not repeat requests by itself. A Transport that
 	// rewrites the answers of the token endpoint is the hook for a server whose
 	// answers are none of RFC 6749, if client/provider does not know it: the
-	// example AnswersOfAnotherForm shows one. What a server
-	// sends is bounded, but for the header of an answer: that is up to the
-	// Transport's MaxResponseHeaderBytes. Nil: http.DefaultTransport.
+	// example AnswersOfAnotherForm shows one. Nil: http.DefaultTransport.
+	//
+	// What the body of an answer takes is bounded here; two things are up to an
+	// http.Transport. MaxResponseHeaderBytes bounds its header: zero is 10 MiB for each
+	// request under way, and 64 KiB keeps memory flat whatever a server sends.
+	// MaxConnsPerHost bounds the connections: zero is one for each request under way
+	// (HTTP/1.1), and with a bound a request spends some of its Timeout on the wait for
+	// one, behind those that a slow server holds.
 	HTTPClient *http.Client
 
 	// OnEvent is told what happened, after the fact, in order, and while no

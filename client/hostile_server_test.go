@@ -149,16 +149,22 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// manyUsers is how many users a test has, unless REGRANT_TEST_USERS says otherwise.
+func manyUsers(t *testing.T, usually int) int {
+	t.Helper()
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("REGRANT_TEST_USERS"), strconv.Itoa(usually)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // Many users, each of whom tries again every few seconds. Nobody waits longer than
-// they want to, and what goes on behind them ends as well. REGRANT_TEST_USERS says
-// how many they are.
+// they want to, and what goes on behind them ends as well.
 func TestAHostileServerNeverMakesABackendHang(t *testing.T) {
 	const patience, waves = 2 * time.Second, 10
 	for _, m := range moods {
-		users, err := strconv.Atoi(cmp.Or(os.Getenv("REGRANT_TEST_USERS"), "30"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		users := manyUsers(t, 30)
 		if strings.Contains(m.name, "has no end") { // which takes work, not time
 			users /= 5
 		}

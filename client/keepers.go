@@ -121,14 +121,3 @@ func (k *keeper) schedule() {
 		k.timer = time.AfterFunc(hold, k.wake)
 	}
 }
-
-// wake renews a grant in use ahead of time.
-func (k *keeper) wake() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	s, now := k.current.Load(), time.Now()
-	if !k.client.cfg.Background || k.flight != nil || s == nil || !s.used.Load() || !s.renew.reached(now) || !s.working(now) {
-		return
-	}
-	_, _ = k.begin(k.client.life, want{idle: true}, (*flight).renew)
-}

@@ -36,6 +36,7 @@ type keeper struct {
 	lost    lostAnswer     // a request of ours whose answer never came
 	spurned string         // the last access token that was brought because of a 401
 	timer   *time.Timer    // wakes the background renewal, and keeps the keeper alive until then
+	queued  bool           // it waits for a place to renew ahead of time
 }
 
 // A flight is work on one grant. At a time there is one: a renewal, a login
@@ -47,6 +48,7 @@ type flight struct {
 	settled chan struct{} // closed when callers can go
 	over    chan struct{} // closed when the next flight can begin
 	once    sync.Once
+	left    sync.Once // the place of a flight that nobody waits for
 
 	// The outcome; readable once settled is closed.
 	snapshot *snapshot
@@ -64,6 +66,7 @@ type want struct {
 	force    bool   // a renewal, whatever is kept (Refresh without a token)
 	rejected string // an access token other than this one (Refresh after a 401)
 	idle     bool   // nothing: it is renewed ahead of time
+	ahead    bool   // nothing at once: nobody waits for it, and it has one of the places
 	passing  bool   // nothing: it is kept alive, and need not be remembered
 }
 
@@ -113,6 +116,11 @@ func (k *keeper) token(ctx context.Context) (*oauth2.Token, error) {
 			return s.token, nil
 		}
 		return nil, err
+	case f == nil && working && k.client.cfg.Background:
+		s.used.Store(true)
+		k.renewAhead(ctx, want{})
+		k.mu.Unlock()
+		return s.token, nil
 	case f == nil:
 		var err error
 		if f, err = k.begin(ctx, want{}, (*flight).renew); err != nil {
@@ -121,9 +129,6 @@ func (k *keeper) token(ctx context.Context) (*oauth2.Token, error) {
 		}
 	}
 	k.mu.Unlock()
-	if working && k.client.cfg.Background {
-		return s.token, nil
-	}
 	got, err := f.wait(ctx)
 	if err != nil && s.working(time.Now()) {
 		return s.token, nil
@@ -203,6 +208,7 @@ func (k *keeper) begin(ctx context.Context, w want, work func(*flight, context.C
 	detached, cancel := k.client.detach(ctx)
 	go func() {
 		defer k.client.leave()
+		defer f.vacate()
 		defer cancel()
 		start := time.Now()
 		rec, err := work(f, detached)
@@ -246,6 +252,9 @@ func (f *flight) settle(rec *record.Record, err error) {
 		k.mu.Unlock()
 		close(f.settled)
 	})
+	if f.unsaved.Load() { // which may last, and is the store's trouble
+		f.vacate()
+	}
 }
 
 func (k *keeper) finish(f *flight) {
