@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -142,6 +144,55 @@ func TestKeepAliveOnEveryMachineRenewsEachGrantOnce(t *testing.T) {
 		machines.Wait()
 		if n := s.as.RefreshCount(); n != 40 || s.as.Reused() != 0 {
 			t.Errorf("%d token requests for 40 grants, %d of them reused", n, s.as.Reused())
+		}
+	})
+}
+
+// An inOrder store lists what it keeps in the same order for everybody, as most do.
+type inOrder struct{ *memstore.Store }
+
+func (s inOrder) List(ctx context.Context, match tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) {
+		var keys []tokenstore.Key
+		for key, err := range s.Store.List(ctx, match) {
+			if err != nil {
+				yield(key, err)
+				return
+			}
+			keys = append(keys, key)
+		}
+		slices.SortFunc(keys, func(a, b tokenstore.Key) int { return strings.Compare(a.Account, b.Account) })
+		for _, key := range keys {
+			if !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestMachinesShareTheWorkOfKeepAliveAlthoughTheyBeginTogether(t *testing.T) {
+	const users, machines = 200, 4
+	inService(t, users, func(t *testing.T, s *service) {
+		s.cfg.Store = inOrder{s.cfg.Store.(*memstore.Store)}
+		s.as.FailNext(clienttest.TokenPath, clienttest.Fault{Delay: 100 * time.Millisecond}, -1)
+		time.Sleep(month)
+		began := time.Now()
+		var walks sync.WaitGroup
+		for range machines {
+			c := s.machine()
+			walks.Go(func() {
+				if err := c.KeepAlive(t.Context(), month); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		walks.Wait()
+		if n := s.as.RefreshCount(); n != users || s.as.Reused() != 0 {
+			t.Errorf("%d token requests for %d grants, %d of them reused", n, users, s.as.Reused())
+		}
+		// One machine takes 50 ms for each.
+		if took, alone := time.Since(began), users*50*time.Millisecond; took > alone*4/10 {
+			t.Errorf("%d machines took %v, and one would take some %v", machines, took, alone)
 		}
 	})
 }

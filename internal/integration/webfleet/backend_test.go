@@ -39,10 +39,13 @@ type config struct {
 type order string
 
 const (
-	once order = "once" // call the API once for every user
-	work order = "work" // go on doing so, until the next order, whatever it is
-	rest order = "rest" // nothing
+	once      order = "once"       // call the API once for every user
+	work      order = "work"       // go on doing so, until the next order, whatever it is
+	keepAlive order = "keep alive" // renew what nobody has used for half a year
+	rest      order = "rest"       // nothing
 )
+
+const halfAYear = 180 * 24 * time.Hour
 
 // A report says what came of an order.
 type report struct {
@@ -100,6 +103,10 @@ func backend(child *lab.Child) error {
 			b.once(r)
 		case work:
 			b.work(r)
+		case keepAlive:
+			if err := c.KeepAlive(context.Background(), halfAYear); err != nil {
+				r.Failures, r.Sample = 1, err.Error()
+			}
 		}
 		var m runtime.MemStats
 		runtime.GC()
