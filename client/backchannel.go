@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/regrant/regrant/internal/printable"
@@ -30,6 +32,10 @@ import (
 //
 //	func(sub string) []string { return []string{sub} }
 //
+// Eight accounts are logged out at a time: the server waits for the answer, and may
+// be slow to revoke. An error for each that failed is in the error, in the order of
+// accounts.
+//
 // A logout token is good for one logout: it is noted in the store until it expires,
 // and refused if it comes again, on whatever machine. It says nothing about a login
 // after it was issued.
@@ -48,13 +54,14 @@ func (c *Client) BackChannelLogout(w http.ResponseWriter, r *http.Request, accou
 		err = c.backChannelLogout(ctx, w, r, accounts)
 	}
 	if err != nil {
-		own, ok := errors.AsType[*Error](err)
+		first, ok := errors.AsType[*Error](err)
 		if !ok {
-			own = &Error{Op: "back-channel logout", Key: c.cfg.key(""), Err: err}
+			first = &Error{Op: "back-channel logout", Key: c.cfg.key(""), Err: err}
+			err = first
 		}
 		// Section 2.8 knows 400 for a token that is refused, and for a logout that
 		// failed. Of the latter the server may hear that it can come again.
-		if status, err = http.StatusBadRequest, own; own.Temporary {
+		if status = http.StatusBadRequest; first.Temporary {
 			status = http.StatusServiceUnavailable
 		}
 	}
@@ -225,30 +232,47 @@ func (c *Client) forgetLogouts(ctx context.Context, match tokenstore.Key) {
 	}
 }
 
-// logoutAll logs out the accounts that a logout token is about.
+// logoutsAtOnce bounds the accounts that a logout token logs out at a time.
+const logoutsAtOnce = 8
+
+// logoutAll logs out the accounts that a logout token is about. Errors are in the
+// order of the accounts.
 func (c *Client) logoutAll(ctx context.Context, t *logoutToken, accounts func(string) []string) error {
+	var (
+		free   = make(chan struct{}, logoutsAtOnce)
+		work   sync.WaitGroup
+		n      int
+		mu     sync.Mutex
+		failed = map[int]error{}
+	)
+	err := c.eachName(ctx, t.Subject, accounts, func(name string) {
+		n++
+		i := n
+		free <- struct{}{}
+		work.Go(func() {
+			defer func() { <-free }()
+			if err := c.logoutOf(ctx, t, name); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed[i] = err
+			}
+		})
+	})
+	work.Wait()
 	var errs []error
-	try := func(name string) {
-		a := c.Account(name)
-		if a.keeper == nil {
-			return
-		}
-		rec, _, err := a.keeper.load(ctx)
-		if errors.Is(err, tokenstore.ErrUnreadable) {
-			return // whose it is nobody can tell
-		}
-		if err == nil && rec != nil && concerns(t, rec) {
-			_, err = a.logout(ctx, func(rec *record.Record) bool { return concerns(t, rec) })
-		}
-		if e, ok := errors.AsType[*Error](err); err != nil && (!ok || e.Op != "logout") { // what the server may not know, it has just said
-			errs = append(errs, a.keeper.storeError("logout", err))
-		}
+	for _, i := range slices.Sorted(maps.Keys(failed)) {
+		errs = append(errs, failed[i])
 	}
+	return errors.Join(append(errs, err)...)
+}
+
+// eachName calls do for every account that may be meant by a sub.
+func (c *Client) eachName(ctx context.Context, sub string, accounts func(string) []string, do func(string)) error {
 	if accounts != nil {
-		for _, name := range accounts(t.Subject) {
-			try(name)
+		for _, name := range accounts(sub) {
+			do(name)
 		}
-		return errors.Join(errs...)
+		return nil
 	}
 	keys, err := c.keys(ctx)
 	if err != nil {
@@ -257,12 +281,31 @@ func (c *Client) logoutAll(ctx context.Context, t *logoutToken, accounts func(st
 	for key, err := range keys {
 		switch {
 		case err == nil:
-			try(key.Account)
+			do(key.Account)
 		case key == (tokenstore.Key{}):
-			errs = append(errs, err)
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return nil
+}
+
+// logoutOf logs out an account if a logout token is about it.
+func (c *Client) logoutOf(ctx context.Context, t *logoutToken, name string) error {
+	a := c.Account(name)
+	if a.keeper == nil {
+		return nil
+	}
+	rec, _, err := a.keeper.load(ctx)
+	if errors.Is(err, tokenstore.ErrUnreadable) {
+		return nil // whose it is nobody can tell
+	}
+	if err == nil && rec != nil && concerns(t, rec) {
+		_, err = a.logout(ctx, func(rec *record.Record) bool { return concerns(t, rec) })
+	}
+	if e, ok := errors.AsType[*Error](err); err == nil || ok && e.Op == "logout" { // what the server may not know, it has just said
+		return nil
+	}
+	return a.keeper.storeError("logout", err)
 }
 
 // concerns tells whether a logout token is about the login of a grant.
