@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cgi"
@@ -157,6 +158,8 @@ func registry(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	switch r.URL.Path {
 	case "/v2/":
+	case "/v2/thing/tags/list":
+		fmt.Fprint(w, `{"name":"thing","tags":["latest"]}`)
 	case "/v2/thing/manifests/latest":
 		w.Header().Set("Content-Type", kind)
 		fmt.Fprintf(w, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":%d,"digest":%q},"layers":[]}`, kind, len(config), digest)
@@ -167,22 +170,44 @@ func registry(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// images is a registry that wants a token of s, and the same user, whose programs ask the
+// credential helper for it.
+func (h *home) images(s *clienttest.Server) (registryHost string, user *home) {
+	h.t.Helper()
+	server := httptest.NewServer(demands(s, http.HandlerFunc(registry)))
+	h.t.Cleanup(server.Close)
+	name := host(h.t, server.URL)
+	h.write("bin/docker-credential-regrant-test", "#!/bin/sh\nexec regrant helper docker --host "+name+" \"$@\"\n")
+	err := errors.Join(os.Chmod(h.path("bin", "docker-credential-regrant-test"), 0o700), os.Mkdir(h.path(".docker"), 0o700))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.write(".docker/config.json", `{"credHelpers":{"`+name+`":"regrant-test"}}`)
+	return name, h.with("XDG_RUNTIME_DIR="+h.dir, "DOCKER_HOST=unix://"+h.path("no-engine.sock"))
+}
+
+func TestSkopeoAsksARegistryWithTheTokenThatDockersHelperGives(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s)
+	name, h := h.images(s)
+	inspect := []string{"inspect", "--tls-verify=false", "docker://" + name + "/thing:latest"}
+
+	contains(t, h.runOther("skopeo", inspect...), `"Name": "`+name+`/thing"`, `"Architecture": "amd64"`)
+	h.must("token", "--refresh")
+	h.runOther("skopeo", inspect...)
+	h.must("logout")
+	out, err := h.other("skopeo", inspect...).CombinedOutput()
+	if err == nil {
+		t.Error("a registry that wants a token lets in who has none")
+	}
+	contains(t, string(out), "regrant login")
+}
+
 func TestDockerAsksARegistryWithTheToken(t *testing.T) {
 	s, h := clienttest.NewServer(t), newHome(t)
 	needed(t, "docker") // its client alone
 	h.login(s)
-	server := httptest.NewServer(demands(s, http.HandlerFunc(registry)))
-	t.Cleanup(server.Close)
-	name := host(t, server.URL)
-	h.write("bin/docker-credential-regrant-test", "#!/bin/sh\nexec regrant helper docker --host "+name+" \"$@\"\n")
-	if err := os.Chmod(h.path("bin", "docker-credential-regrant-test"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(h.path(".docker"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	h.write(".docker/config.json", `{"credHelpers":{"`+name+`":"regrant-test"}}`)
-	h = h.with("DOCKER_HOST=unix://" + h.path("no-engine.sock"))
+	name, h := h.images(s)
 
 	// What needs no engine: docker login and docker pull leave it to the engine.
 	contains(t, h.runOther("docker", "manifest", "inspect", "--insecure", name+"/thing:latest"), `"schemaVersion": 2`, "sha256:")
