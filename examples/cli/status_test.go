@@ -72,17 +72,20 @@ func TestWithNoColorThereIsNone(t *testing.T) {
 
 func TestStatusWatchFollowsWhatHappensAndLeavesTheTerminalClean(t *testing.T) {
 	s, h := clienttest.NewServer(t), newHome(t)
-	s.Set(func(o *clienttest.Options) { o.AccessTokenLifetime = time.Hour })
+	s.Set(func(o *clienttest.Options) { o.AccessTokenLifetime = 100 * time.Hour })
 	h.login(s)
 	x := h.open(90, 10, "status", "--watch")
 	x.See("^C ends")
+	x.Golden("status-watch")
 	if !strings.Contains(x.Written(), "\x1b[?1049h") {
 		t.Error("there is no screen of its own")
 	}
 	h.must("logout")
 	x.See("Nobody is logged in")
+	x.Golden("status-watch-nobody")
 	h.login(s, "--as", "other")
 	x.See("other")
+	x.Golden("status-watch-other")
 	x.Press(terminal.CtrlC)
 	if code := x.Wait(); code != 130 {
 		t.Errorf("exit code %d", code)

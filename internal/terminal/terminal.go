@@ -119,18 +119,25 @@ func (x *Terminal) Written() string {
 // See waits until the screen shows a text.
 func (x *Terminal) See(part string) {
 	x.t.Helper()
+	if !x.until(func(screen string) bool { return strings.Contains(screen, part) }) {
+		x.t.Fatalf("%q has not come to the screen:\n%s", part, x.Text())
+	}
+}
+
+// until waits until the screen is as it should be. It tells whether that has come true,
+// at the latest when the program has ended.
+func (x *Terminal) until(right func(screen string) bool) bool {
 	limit := time.After(patience)
-	for !strings.Contains(x.Text(), part) {
+	for !right(x.Text()) {
 		select {
 		case <-x.shown:
 		case <-x.over:
-			if !strings.Contains(x.Text(), part) {
-				x.t.Fatalf("the program has ended without %q on the screen:\n%s", part, x.Text())
-			}
+			return right(x.Text())
 		case <-limit:
-			x.t.Fatalf("%q does not come to the screen:\n%s", part, x.Text())
+			return false
 		}
 	}
+	return true
 }
 
 // Press types something.
