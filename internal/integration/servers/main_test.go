@@ -2,7 +2,8 @@
 // clienttest, the same stories: how users log in, and what becomes of their grants.
 //
 // A server is one file, server_*_test.go: how it is started, what a program has to
-// set, what can be done to it behind a program's back, and what it does not offer.
+// set, what can be done to it behind a program's back, and what it does not offer;
+// beside that, it is in all, and a real one has a starter in package lab.
 // What came of each story at each server is the table in internal/docs/servers.md.
 //
 // The same stories are told of the providers that clienttest plays, each in a bubble
@@ -34,8 +35,9 @@ type server struct {
 	// own, unless that takes long and the story can share one.
 	open func(*testing.T) (start func(*testing.T, settings) *running)
 
-	// lacks tells, by the name of the story, what the server does not offer.
-	lacks map[string]string
+	// lacks tells, by the name of the story, what the server does not offer. untried
+	// tells what nothing here can bring about there, whatever the server would do.
+	lacks, untried map[string]string
 }
 
 // settings are what a story wants of the server that is started for it. Servers
@@ -115,6 +117,9 @@ func TestStories(t *testing.T) {
 				for _, st := range stories() {
 					t.Run(st.name, func(t *testing.T) {
 						t.Parallel()
+						if why := s.lacks[st.name]; why != "" && !st.isLacking(t, start) {
+							t.Errorf("%s offers it, although its file says: %s", s.name, why)
+						}
 						tell(t, s, start, st, results)
 					})
 				}
@@ -131,48 +136,54 @@ type story struct {
 	// tell tells it, and returns what is worth to be known of this server beside
 	// that it works. It fails the test if the client does not do what it should.
 	tell func(*testing.T, *running) (note string)
-	// offered tells whether the server can be in this story. Nil: every server can.
-	offered func(*running) bool
+	// lacking asks a server that is said not to offer it whether that is so. Nil: no
+	// server may say so. A provider is not asked: it is played by what it says.
+	lacking func(*testing.T, *running) bool
+	// able tells whether the server's file has what the story needs. Nil: every one.
+	able func(*running) bool
 	// listens: the program listens at a port, for which time in a bubble stands still.
 	listens bool
 }
 
 func tell(t *testing.T, s server, start func(*testing.T, settings) *running, st story, results *results) {
-	why := s.lacks[st.name]
-	if why != "" && st.offered == nil {
+	if why := s.lacks[st.name]; why != "" {
 		results.set(st.name, s.name, "not offered: "+why)
 		return
 	}
-	st.settings.lifetime = cmp.Or(st.settings.lifetime, 2)
-	if why != "" { // then it is started without, and has to lack it
-		st.settings.grace = 0
+	if why := s.untried[st.name]; why != "" {
+		results.set(st.name, s.name, "not tried: "+why)
+		return
 	}
+	r := st.begin(t, start)
+	if st.able != nil && !st.able(r) {
+		t.Fatalf("the file of %s neither has what it takes nor says why not", s.name)
+	}
+	note := st.tell(t, r)
+	if t.Failed() {
+		return
+	}
+	if note != "" {
+		note = ": " + note
+	}
+	results.set(st.name, s.name, "works"+note)
+}
+
+func (st story) begin(t *testing.T, start func(*testing.T, settings) *running) *running {
+	t.Helper()
+	st.settings.lifetime = cmp.Or(st.settings.lifetime, 2)
 	r := start(t, st.settings)
 	r.lifetime = cmp.Or(r.lifetime, time.Duration(st.settings.lifetime)*time.Second)
 	if r.scopes == nil {
 		r.scopes = []string{"openid", "offline_access"}
 	}
 	r.advice = cmp.Or(r.advice, "offline_access")
-	switch offered := st.offered == nil || st.offered(r); {
-	case offered && why != "":
-		t.Errorf("%s offers it, although its file says that it does not: %s", s.name, why)
-	case !offered && why == "":
-		t.Errorf("%s does not offer it, and its file does not say why", s.name)
-	case !offered:
-		results.set(st.name, s.name, "not offered: "+why)
-	default:
-		note := st.tell(t, r)
-		if t.Failed() {
-			return
-		}
-		if note != "" {
-			note = ": " + note
-		}
-		results.set(st.name, s.name, "works"+note)
-	}
+	return r
 }
 
-// advertises tells whether the server's metadata have a member.
-func advertises(name string) func(*running) bool {
-	return func(r *running) bool { return r.metadata()[name] != nil }
+func (st story) isLacking(t *testing.T, start func(*testing.T, settings) *running) bool {
+	t.Helper()
+	if st.lacking == nil {
+		t.Fatal("nothing here asks a server whether it lacks this")
+	}
+	return st.lacking(t, st.begin(t, start))
 }

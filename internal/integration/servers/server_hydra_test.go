@@ -19,8 +19,8 @@ func hydra() server {
 			"login by device":           "it has no device flow",
 			"login by password":         "it has no password grant",
 			"the user refuses a device": "it has no device flow",
-			"the server is busy":        "nothing here makes it busy",
 		},
+		untried: map[string]string{"the server is busy": "nothing here makes it busy"},
 	}
 }
 

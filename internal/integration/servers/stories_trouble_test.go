@@ -66,7 +66,7 @@ func changedKeys(t *testing.T, r *running) string {
 		p.works()
 		// The signature is checked when the callers have their token.
 		for began := time.Now(); p.stored().IDToken == before.IDToken; time.Sleep(50 * time.Millisecond) {
-			if p.stored().Refused != nil || time.Since(began) > 10*time.Second {
+			if p.stored().Refused != nil || time.Since(began) > time.Minute {
 				t.Fatalf("the new ID token was not verified; the grant has ended: %v", p.stored().Refused != nil)
 			}
 		}
@@ -127,7 +127,7 @@ func restart(t *testing.T, r *running) string {
 			p.works()
 			return "it has forgotten the grant, and a login helps"
 		}
-		if time.Since(began) > 15*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatalf("the server is back, and still: %v", err)
 		}
 	}
