@@ -29,10 +29,14 @@ type Hydra struct {
 //
 // The script's own choice is SQLite. There hydra refuses live tokens, and logins, with
 // "database is locked" when many callers are at work on a busy machine.
+//
+// Of connections it opens two for each processor by itself. With four, it stands still for
+// half a minute once all of them are of token requests that wait to sign an ID token, while
+// a request for its metadata holds the lock of the keys and waits for a connection.
 func StartHydra(t testing.TB, knobs ...string) *Hydra {
 	t.Helper()
 	db := StartPostgreSQL(t)
-	dsn := fmt.Sprintf("DSN=postgres://postgres@/postgres?host=%s&sslmode=disable", url.QueryEscape(filepath.Dir(db.Socket)))
+	dsn := fmt.Sprintf("DSN=postgres://postgres@/postgres?host=%s&sslmode=disable&max_conns=100", url.QueryEscape(filepath.Dir(db.Socket)))
 	s := start(t, "hydra", 3, []string{"bash", "go", "gcc", "node", "curl", "jq"}, append(knobs, dsn))
 	h := &Hydra{Issuer: s.vars["ISSUER"], server: s}
 	// Its key for ID tokens it has made at its start. This one it would make when its
