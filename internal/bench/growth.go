@@ -64,35 +64,42 @@ func goroutines(tb testing.TB, s *scale, r *Report) {
 	r.notef("fresh: the time that passed, divided by the calls of all; ended: the server takes %v", slow)
 }
 
-// size lets tokens grow, and with them requests, records and renewals.
+// size lets tokens grow, and with them requests, records and renewals. All lengths
+// are measured in turn, so that they can be compared.
 func size(tb testing.TB, s *scale, r *Report) {
 	base := nowhere{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
 	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "https://api.example.com/v1/things?limit=10", nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	fewer := *s
-	fewer.rounds, fewer.collect = max(1, s.rounds/5), true
-	for _, length := range []int{32, 1 << 10, 8 << 10, 64 << 10} {
+	lengths := []int{32, 1 << 10, 8 << 10, 64 << 10}
+	var requests, renewals []contender
+	var records []*counter
+	for _, length := range lengths {
 		ours := freshAccount(tb, length).Transport(base)
 		theirs := &oauth2.Transport{Source: oauth2.ReuseTokenSource(nil, static(length)), Base: base}
 		store := &counter{Store: memstore.New()}
 		me := newClient(tb, store, endpoint{time.Hour, length}, nil).Account("alice")
 		logIn(tb, me, static(length))
-		all := []contender{
-			{"regrant", func() error { _, err := ours.RoundTrip(req); return err }},
-			{"x/oauth2", func() error { _, err := theirs.RoundTrip(req); return err }},
-			{"a renewal", func() error { _, err := me.Refresh(context.Background(), nil); return err }},
-		}
-		for _, c := range all {
-			lap(tb, 1, 1, c) // whatever it does the first time
-		}
-		t := interleave(tb, &fewer, 1, all)
-		_, bytes := allocations(tb, all[0])
-		_, theirBytes := allocations(tb, all[1])
-		r.row(fmt.Sprintf("a token of %d bytes", length), Figure{"RoundTrip", t.of(0), "ns"}, Figure{"to x/oauth2", t.ratio(0, 1), "×"},
+		requests = append(requests,
+			contender{"regrant", func() error { _, err := ours.RoundTrip(req); return err }},
+			contender{"x/oauth2", func() error { _, err := theirs.RoundTrip(req); return err }})
+		renewals = append(renewals, contender{"a renewal", func() error { _, err := me.Refresh(context.Background(), nil); return err }})
+		records = append(records, store)
+	}
+	for _, c := range slices.Concat(requests, renewals) {
+		lap(tb, 1, 1, c) // whatever it does the first time
+	}
+	fewer := *s
+	fewer.rounds, fewer.collect = max(1, s.rounds/4), true
+	sent, renewed := interleave(tb, &fewer, 1, requests), interleave(tb, &fewer, 1, renewals)
+	for i, length := range lengths {
+		ours, theirs := 2*i, 2*i+1
+		_, bytes := allocations(tb, requests[ours])
+		_, theirBytes := allocations(tb, requests[theirs])
+		r.row(fmt.Sprintf("a token of %d bytes", length), Figure{"RoundTrip", sent.of(ours), "ns"}, Figure{"to x/oauth2", sent.ratio(ours, theirs), "×"},
 			Figure{"bytes", bytes, "B"}, Figure{"of x/oauth2", theirBytes, "B"},
-			Figure{"a renewal in memory", t.of(2) / 1000, "µs"}, Figure{"record", float64(store.size.Load()), "B"})
+			Figure{"a renewal in memory", renewed.of(i) / 1000, "µs"}, Figure{"record", float64(records[i].size.Load()), "B"})
 		r.atMost(fmt.Sprintf("bytes of a RoundTrip with a token of %d bytes", length), bytes, 720, "B")
 	}
 }
