@@ -1,7 +1,7 @@
 // Command bench measures regrant beside its peers, in one process and in turn,
 // and prints ratios: those hold on any machine, the times do not.
 //
-//	go run ./internal/bench            # everything, about twelve minutes
+//	go run ./internal/bench            # everything, about ten minutes
 //	go run ./internal/bench -quick     # everything, smaller and less exact, about five
 //	go run ./internal/bench -run token # the cases whose names match
 //	go run ./internal/bench -json      # for a program; the tables go to standard error
