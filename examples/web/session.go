@@ -13,8 +13,9 @@ import (
 // sign-out, here or at the server, ends it on every machine, and no list of
 // sessions is needed. For the same reason a new sign-in elsewhere ends it.
 type session struct {
-	User string    `json:"user"`
-	At   time.Time `json:"at"` // Status.LoggedIn of the sign-in
+	User  string    `json:"user"`
+	At    time.Time `json:"at"`    // Status.LoggedIn of the sign-in
+	Began time.Time `json:"began"` // later, if the server gave no new grant for it
 }
 
 // sessionTime is how long a session lasts at most.
@@ -72,7 +73,12 @@ func (a *app) beginSession(w http.ResponseWriter, r *http.Request, user string) 
 	if err != nil {
 		return err
 	}
-	return a.seal(w, "session", session{User: user, At: st.LoggedIn}, 0)
+	return a.seal(w, "session", session{User: user, At: st.LoggedIn, Began: time.Now()}, 0)
+}
+
+// over tells whether a session has ended. loggedIn is what Status says by now.
+func (s *session) over(loggedIn time.Time) bool {
+	return loggedIn.IsZero() || !loggedIn.Equal(s.At) || time.Since(s.Began) > sessionTime
 }
 
 // user returns who uses this browser, "" for nobody; ended tells that it was
@@ -86,7 +92,7 @@ func (a *app) user(r *http.Request) (user string, ended bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if st.LoggedIn.IsZero() || !st.LoggedIn.Equal(s.At) || time.Since(s.At) > sessionTime {
+	if s.over(st.LoggedIn) {
 		return "", true, nil
 	}
 	return s.User, false, nil

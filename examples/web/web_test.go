@@ -115,6 +115,28 @@ func TestAUserIsAskedForConsentWhereTheServerWantsIt(t *testing.T) {
 	}
 }
 
+// A server that gives no refresh token at a later sign-in leaves the grant of an
+// earlier one in use.
+func TestASessionLastsFromTheSignInNotFromTheGrant(t *testing.T) {
+	now := time.Now()
+	yesterday := now.Add(-24 * time.Hour)
+	for name, x := range map[string]struct {
+		session  session
+		loggedIn time.Time
+		over     bool
+	}{
+		"the first sign-in":               {session{At: now, Began: now}, now, false},
+		"a later one by the same grant":   {session{At: yesterday, Began: now}, yesterday, false},
+		"a sign-in of yesterday":          {session{At: yesterday, Began: yesterday}, yesterday, true},
+		"a sign-in elsewhere since":       {session{At: yesterday, Began: now}, now, true},
+		"a sign-out, here or at a server": {session{At: now, Began: now}, time.Time{}, true},
+	} {
+		if over := x.session.over(x.loggedIn); over != x.over {
+			t.Errorf("%s: over: %v", name, over)
+		}
+	}
+}
+
 // The user was asked, and there is nothing left to ask for.
 func TestAServerThatNeverGivesARefreshTokenIsAPage(t *testing.T) {
 	w := start(t)
