@@ -141,6 +141,7 @@ func twoTabs(t *testing.T, c *chromium) {
 	two.allow("bob")
 	one.sees("Calendar is connected.")
 	two.sees("Mail is connected.", "bob@example.com")
+	two.shot("two-tabs")
 }
 
 func expiredCookie(t *testing.T, c *chromium) {
@@ -153,6 +154,7 @@ func expiredCookie(t *testing.T, c *chromium) {
 	}
 	b.allow("alice")
 	b.sees("This page has run out", "Nothing was changed", "!alice")
+	b.shot("expired-cookie")
 	b.press("Sign in")
 	b.allow("alice")
 	b.sees("You are signed in.")
@@ -173,6 +175,7 @@ func tamperedState(t *testing.T, c *chromium) {
 	b.open(u.String())
 	b.allow("bob")
 	b.sees("This page has run out", "Nothing was changed")
+	b.shot("tampered-state")
 	b.press("Back to the start")
 	b.sees("alice", "Not connected", "!bob")
 }
@@ -189,6 +192,7 @@ func changedAccount(t *testing.T, c *chromium) {
 	two.allow("bob")
 	one.allow("")
 	one.sees("Somebody else has signed in", "Nothing was connected")
+	one.shot("changed-account")
 	two.press("Refresh")
 	two.sees("bob", "!Mail is connected")
 }
