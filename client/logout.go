@@ -29,8 +29,10 @@ const revokeTimeout = 10 * time.Second
 //
 // A server with OpenID Connect may keep a session in the user's browser. To end
 // that too, send the browser to endSessionURL (OpenID Connect RP-Initiated
-// Logout 1.0); it is "" if the server has no such endpoint. The URL holds the ID
-// token as a hint: do not log it.
+// Logout 1.0); it is "" if the server has no such endpoint. To have the browser
+// sent back, add a URL that is registered with the server to its query, as
+// post_logout_redirect_uri (section 3 there). The URL holds the ID token as a hint:
+// do not log it.
 //
 // A record that cannot be read is deleted as well, which is the way to get rid
 // of one; its refresh token cannot be revoked then.

@@ -45,7 +45,8 @@ func startChromium(t *testing.T) *chromium {
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("no-sandbox", os.Getuid() == 0), // which root cannot have
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"), // nothing depends on what the pages of servers load from elsewhere
+		chromedp.Flag("no-sandbox", os.Getuid() == 0),                                                 // which root cannot have
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -112,13 +113,14 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 }
 
 // heard notes what a developer would see in red: errors of scripts, violations of
-// the policy, files that are missing. A page about an error is none.
+// the policy, files that are missing. A page about an error is none, nor is a server
+// that has no icon.
 func (b *tab) heard(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e := event.(type) {
 	case *cdplog.EventEntryAdded:
-		aPage := e.Entry.Source == "network" && !regexp.MustCompile(`\.(css|svg|ico)$`).MatchString(e.Entry.URL)
+		aPage := e.Entry.Source == "network" && !regexp.MustCompile(`\.(css|svg)$`).MatchString(e.Entry.URL)
 		if e.Entry.Level == "error" && !aPage {
 			b.problems = append(b.problems, fmt.Sprintf("%s: %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
@@ -171,6 +173,12 @@ func control(text string) chromedp.Search {
 func (b *tab) choose(label string) {
 	b.t.Helper()
 	b.do(chromedp.Click(control(label)))
+}
+
+// fill types into the field of a form.
+func (b *tab) fill(name, text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS(fmt.Sprintf("input[name=%q]", name)), text))
 }
 
 // text returns what the page says.
@@ -253,23 +261,38 @@ func (b *tab) shot(name string) {
 // back goes to the page before.
 func (b *tab) back() { b.do(chromedp.NavigateBack()) }
 
-// forget removes the cookies of a site whose names begin so, and tells how many.
-func (b *tab) forget(site, prefix string) (n int) {
+// expire lets the cookies of a site whose names begin so come to their end now, and
+// tells how long they would have lasted.
+func (b *tab) expire(site, prefix string) (ages []time.Duration) {
 	b.t.Helper()
-	b.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+	cookies := func(ctx context.Context, target *chromedp.Target) ([]*network.Cookie, error) {
 		all, err := cdp.Call(ctx, target, network.GetCookies, network.GetCookiesParams{URLs: []string{site}})
-		if err != nil {
-			return chromedp.Void{}, err
+		return slices.DeleteFunc(all.Cookies, func(c *network.Cookie) bool { return !strings.HasPrefix(c.Name, prefix) }), err
+	}
+	b.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		found, err := cookies(ctx, target)
+		for _, c := range found {
+			now := float64(time.Now().UnixMilli()) / 1000
+			ages = append(ages, time.Duration((c.Expires-now)*float64(time.Second)))
+			_, failed := cdp.Call(ctx, target, network.SetCookie, network.SetCookieParams{
+				Name: c.Name, Value: c.Value, URL: site, Path: c.Path, HTTPOnly: &c.HTTPOnly, SameSite: c.SameSite, Expires: cdp.TimeSinceEpoch(now + 1),
+			})
+			err = errors.Join(err, failed)
 		}
-		for _, c := range all.Cookies {
-			if strings.HasPrefix(c.Name, prefix) {
-				n++
-				_, err = cdp.Call(ctx, target, network.DeleteCookies, network.DeleteCookiesParams{Name: c.Name, Domain: c.Domain})
-			}
+		for len(found) > 0 && err == nil {
+			time.Sleep(50 * time.Millisecond)
+			found, err = cookies(ctx, target)
 		}
 		return chromedp.Void{}, err
 	})
-	return n
+	return ages
+}
+
+// failedCalls returns how many calls of the job have failed, a number for each
+// connection.
+func (b *tab) failedCalls() string {
+	b.t.Helper()
+	return evaluate[string](b, `[...document.querySelectorAll("#job td:nth-child(3)")].map(cell => cell.textContent).join(" ")`)
 }
 
 // width returns how wide the page is, however wide the window is.

@@ -13,15 +13,16 @@ func TestTheWebApplicationInChromium(t *testing.T) {
 	c := startChromium(t)
 	for name, story := range map[string]func(*testing.T, *chromium){
 		"a user signs in, connects, lets a job run, and signs out": wholeStory,
-		"a user says no":                                            refusal,
-		"two tabs at once":                                          twoTabs,
-		"a login whose cookie has expired":                          expiredCookie,
-		"a login whose state was tampered with":                     tamperedState,
-		"a user who has signed in as somebody else meanwhile":       changedAccount,
-		"every page on a phone, in the dark, and in a wide window":  everyPage,
-		"a server that fails, and one that has revoked the grant":   trouble,
-		"what the keyboard alone can do, and what a reader is told": keyboardAndReader,
-		"an accessibility checker finds nothing to say":             checker,
+		"a user says no":                                              refusal,
+		"two tabs at once":                                            twoTabs,
+		"a login whose cookie has expired":                            expiredCookie,
+		"a login whose state was tampered with":                       tamperedState,
+		"a user who has signed in as somebody else meanwhile":         changedAccount,
+		"every page on a phone, in the dark, and in a wide window":    everyPage,
+		"a server that fails, and one that has revoked the grant":     trouble,
+		"what the keyboard alone can do, and what a reader is told":   keyboardAndReader,
+		"an accessibility checker finds nothing to say":               checker,
+		"a real server, from the sign-in to the end of both sessions": realServer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,8 +150,8 @@ func expiredCookie(t *testing.T, c *chromium) {
 	b := c.person(t)
 	b.open(app.URL)
 	b.press("Sign in with Accounts")
-	if n := b.forget(app.URL, "regrant-login-"); n != 1 {
-		t.Fatalf("%d cookies of a login", n)
+	if ages := b.expire(app.URL, "regrant-login-"); len(ages) != 1 || ages[0] <= 0 || ages[0] > 10*time.Minute {
+		t.Fatalf("the cookies of a login last for %v", ages)
 	}
 	b.allow("alice")
 	b.sees("This page has run out", "Nothing was changed", "!alice")
