@@ -322,3 +322,33 @@ func TestTroubleAtTheServerShows(t *testing.T) {
 	w.want(alice.post("/connections/calendar/connect"), 200, "Calendar is connected.", "All 2 work")
 	w.want(alice.post("/connections/calendar/trouble", "kind", "made-up"), 404)
 }
+
+func TestAFailureIsToldWhereItHappenedAndARefusalEverywhere(t *testing.T) {
+	as := clienttest.NewServer(t)
+	t.Setenv(secretVariable, clienttest.ConfidentialSecret)
+	args := []string{"-data", t.TempDir(), "-issuer", as.Issuer(), "-client-id", clienttest.ConfidentialClient, "-api", as.URL(clienttest.APIPath)}
+	here, elsewhere := start(t, args...), start(t, args...)
+	alice := here.browserAt(as, "alice") // cookies do not know ports
+	look := func(w *world) page {
+		t.Helper()
+		alice.w = w
+		return alice.get("/connections/account")
+	}
+	alice.post("/signin")
+	alice.post("/connections/account/connect")
+	renew := func(w *world) {
+		t.Helper()
+		if _, err := w.app.connectionOf("account").account("alice").Refresh(t.Context(), nil); err == nil {
+			t.Fatal("the server has renewed it")
+		}
+	}
+	as.FailNext(clienttest.TokenPath, clienttest.Fault{Status: 503}, -1)
+	renew(here)
+	here.want(look(here), 200, "In trouble", "failed on this machine")
+	elsewhere.want(look(elsewhere), 200, "Works", "!failed on this machine")
+	as.FailNext(clienttest.TokenPath, clienttest.Fault{}, 0)
+	as.Revoke("alice")
+	renew(elsewhere)
+	here.want(look(here), 200, "Log in again", "invalid_grant", "!failed on this machine")
+	elsewhere.want(look(elsewhere), 200, "Log in again", "invalid_grant", "!failed on this machine")
+}
