@@ -3,12 +3,10 @@ package client_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/regrant/regrant/client"
@@ -55,8 +53,7 @@ func (s *service) callAll(c *client.Client, users int) {
 // second for so long.
 func most(quiet int, d time.Duration) (n int) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
-		synctest.Wait()
-		n = max(n, runtime.NumGoroutine()-quiet)
+		n = max(n, goroutines()-quiet)
 	}
 	return n
 }
@@ -77,8 +74,7 @@ func TestASilentServerHoldsAFewRenewalsAheadOfTimeHoweverManyAccountsThereAre(t 
 		s.as.Set(func(o *clienttest.Options) { o.Users = append(o.Users, clienttest.User{Account: "caller"}) })
 		s.cfg.Background = false
 		s.login(s.machine(), "caller") // on another machine, so that it is not in use here
-		synctest.Wait()
-		quiet := runtime.NumGoroutine()
+		quiet := goroutines()
 		time.Sleep(someAreDue)
 		n := most(quiet, allAreDue-someAreDue)
 		if t.Logf("at most %d goroutines for %d accounts in use", n, users); n > each*atOnce {
@@ -159,13 +155,12 @@ func TestAHostileServerIsNotNoticedWhileTokensWorkThatAreRenewedAheadOfTime(t *t
 		}
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
 			inBackground(t, users, &m, 0, func(t *testing.T, s *service, c *client.Client, x *turncoat) {
-				synctest.Wait()
-				quiet := runtime.NumGoroutine()
+				quiet := goroutines()
 				time.Sleep(someAreDue)
-				var goroutines int
+				var highest int
 				var before int64
 				for range 6 {
-					goroutines = max(goroutines, most(quiet, 10*time.Second))
+					highest = max(highest, most(quiet, 10*time.Second))
 					s.callAll(c, users)
 					if before == 0 {
 						before = heap()
@@ -174,15 +169,14 @@ func TestAHostileServerIsNotNoticedWhileTokensWorkThatAreRenewedAheadOfTime(t *t
 				if grown := heap() - before; grown > 8<<20 {
 					t.Errorf("memory has grown by %d KiB", grown>>10)
 				}
-				if goroutines > each*users {
-					t.Errorf("%d goroutines for %d users", goroutines, users)
+				if highest > each*users {
+					t.Errorf("%d goroutines for %d users", highest, users)
 				}
-				t.Logf("%d token requests, at most %d goroutines", x.asked.Load(), goroutines)
+				t.Logf("%d token requests, at most %d goroutines", x.asked.Load(), highest)
 
 				time.Sleep(3 * time.Minute)
 				x.hostile.CloseIdleConnections()
-				synctest.Wait()
-				if left := runtime.NumGoroutine() - quiet; left > 5 { // the runtime has some of its own for cleanups
+				if left := goroutines() - quiet; left > 5 { // the runtime has some of its own for cleanups
 					t.Errorf("%d goroutines are left", left)
 				}
 				x.mood.Store(nil)
@@ -209,17 +203,16 @@ func TestKeepAliveLeavesAHostileServerAloneInBoundedTime(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(month)
-				synctest.Wait()
-				quiet := runtime.NumGoroutine()
+				quiet := goroutines()
 				before := heap()
 				x.mood.Store(&m)
 
 				began := time.Now()
 				outcome := make(chan error, 1)
 				go func() { outcome <- c.KeepAlive(t.Context(), month) }()
-				var goroutines int
+				var highest int
 				for time.Since(began) < 20*time.Minute && len(outcome) == 0 {
-					goroutines = max(goroutines, most(quiet, time.Second))
+					highest = max(highest, most(quiet, time.Second))
 				}
 				if len(outcome) == 0 {
 					t.Fatal("it does not end")
@@ -231,13 +224,13 @@ func TestKeepAliveLeavesAHostileServerAloneInBoundedTime(t *testing.T) {
 				if n := x.asked.Load(); n > 50 {
 					t.Errorf("the server was asked %d times", n)
 				}
-				if goroutines > 100 {
-					t.Errorf("%d goroutines", goroutines)
+				if highest > 100 {
+					t.Errorf("%d goroutines", highest)
 				}
 				if grown := heap() - before; grown > 8<<20 {
 					t.Errorf("memory has grown by %d KiB", grown>>10)
 				}
-				t.Logf("%d token requests in %v, at most %d goroutines", x.asked.Load(), time.Since(began), goroutines)
+				t.Logf("%d token requests in %v, at most %d goroutines", x.asked.Load(), time.Since(began), highest)
 
 				x.mood.Store(nil)
 				time.Sleep(2 * time.Hour)
