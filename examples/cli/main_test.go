@@ -187,7 +187,11 @@ func (h *home) runCommand(cmd *exec.Cmd) outcome {
 	if err != nil && !errors.As(err, &exited) {
 		h.t.Fatal(err)
 	}
-	return outcome{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	o := outcome{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	if i := strings.Index(o.err, "regrant: "); i >= 0 && !strings.Contains(o.err[i:], "   next: ") {
+		h.t.Errorf("regrant %v does not say what to do next:\n%s", args, o.err)
+	}
+	return o
 }
 
 // must is run for what has to work.

@@ -49,10 +49,9 @@ func Run(command []string, environ []string, in, out, errs *os.File, terminal bo
 // NotStarted is the error of a program that did not start, with the code that shells
 // have for it.
 func NotStarted(name string, err error) error {
-	const notExecutable, notFound = 126, 127
-	code := notExecutable
+	code := exit.NotExecutable
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-		code = notFound
+		code = exit.NotFound
 	}
 	return exit.With(code, "", fmt.Errorf("%s does not start: %w", name, err))
 }

@@ -10,11 +10,14 @@ import (
 	"io"
 	"io/fs"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
@@ -24,7 +27,8 @@ import (
 
 // An app is one run of the program.
 type app struct {
-	ui *ui.UI
+	ui   *ui.UI
+	args []string
 
 	profile string // --profile
 	account string // --as
@@ -36,7 +40,7 @@ type app struct {
 
 // Main runs the program and returns its exit code. environ is what os.Environ gives.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, environ []string) int {
-	a := &app{ui: ui.New(in, out, errs, environ)}
+	a := &app{ui: ui.New(in, out, errs, environ), args: args}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -56,18 +60,16 @@ func (a *app) report(err error) int {
 		return code // who pressed ^C knows it
 	}
 	text := message(err)
+	hint = ui.Text(hint, 500)
 	if a.json {
 		_ = a.ui.Err.JSON(struct {
 			Error string `json:"error"`
 			Code  int    `json:"code"`
-			Hint  string `json:"hint,omitempty"`
+			Hint  string `json:"hint"`
 		}{text, code, hint})
 		return code
 	}
-	a.ui.Err.Printf("%s %s\n", ui.Bad("regrant:"), text)
-	if hint != "" {
-		a.ui.Err.Printf("%s %s\n", ui.Faint("   next:"), hint)
-	}
+	a.ui.Err.Printf("%s %s\n%s %s\n", ui.Bad("regrant:"), text, ui.Faint("   next:"), hint)
 	return code
 }
 
@@ -178,10 +180,15 @@ func (a *app) inProfile(ctx context.Context, p profile.Profile, o session.Option
 	return errors.Join(use(s), s.Close())
 }
 
-// explain adds to an error of an account how to log in to it.
+// explain says of an error of an account how to log in to that one.
 func (a *app) explain(err error) error {
-	if code, _ := exit.Of(err); code == exit.LoginRequired {
+	code, _ := exit.Of(err)
+	e, ok := errors.AsType[*client.Error](err)
+	switch {
+	case code == exit.LoginRequired:
 		return exit.With(code, a.loginCommand(), err)
+	case ok && code == exit.Configuration && e.Code == "invalid_client":
+		return exit.With(code, "has the client secret changed? "+a.loginCommand()+" --client-secret asks for the new one", err)
 	}
 	return err
 }
@@ -239,7 +246,7 @@ scripts and other programs: to any number of them at once.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(a.flagError)
 	root.SetHelpTemplate(root.HelpTemplate() + `{{if not .HasParent}}
 ` + exitCodes() + `{{end}}`)
 	flags := root.PersistentFlags()
@@ -263,13 +270,30 @@ func version() string {
 }
 
 // flagError tells what is wrong with a flag, and never repeats what may be a secret.
-func flagError(c *cobra.Command, err error) error {
+func (a *app) flagError(c *cobra.Command, err error) error {
+	a.json = a.json || wantJSON(a.args) // it may come after the flag at which the parser has stopped
 	hint := c.CommandPath() + " --help"
-	var value *pflag.InvalidValueError
-	if errors.As(err, &value) && secretFlags[value.GetFlag().Name] {
-		return exit.Usagef(hint, "--%s takes no value: what is in the arguments can be seen by everybody on this machine, and stays in the history of the shell. It is asked for on the terminal", value.GetFlag().Name)
+	if value, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		switch name := value.GetFlag().Name; {
+		case secretFlags[name]:
+			return exit.Usagef(hint, "--%s takes no value: what is in the arguments can be seen by everybody on this machine, and stays in the history of the shell. It is asked for on the terminal", name)
+		case name == "json" && c.Name() == "call":
+			return errJSONBody
+		}
 	}
 	return exit.Usagef(hint, "%s", ui.Text(err.Error(), 300))
+}
+
+// wantJSON tells whether the arguments have --json among the flags.
+func wantJSON(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		value, ok := strings.CutPrefix(arg, "--json=")
+		yes, err := strconv.ParseBool(value)
+		return arg == "--json" || ok && err == nil && yes
+	})
 }
 
 // secretFlags are the flags to which people may want to give a secret.

@@ -49,7 +49,12 @@ control characters are shown instead of obeyed.`,
   regrant call -X PUT https://api.example.com/files/1 -d @photo.jpg -H 'Content-Type: image/jpeg'
   tar c . | regrant call --fail https://api.example.com/backup -d @-
   regrant call https://api.example.com/export -o export.json`,
-		Args: exactlyOne("the URL"),
+		Args: func(c *cobra.Command, args []string) error {
+			if a.json && len(args) == 2 {
+				return errJSONBody
+			}
+			return exactlyOne("the URL")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			r.request.URL = args[0]
 			r.request.In = a.ui.In
@@ -74,6 +79,9 @@ control characters are shown instead of obeyed.`,
 	return c
 }
 
+// errJSONBody is for those who know --json from curl.
+var errJSONBody = exit.Usagef("regrant call URL -d BODY", "--json is how regrant itself writes: the body of a request goes behind -d, and needs no more to be sent as JSON")
+
 func (r *callRun) run(ctx context.Context) error {
 	if r.maxTime > 0 {
 		var stop context.CancelFunc
@@ -84,9 +92,13 @@ func (r *callRun) run(ctx context.Context) error {
 	if err != nil {
 		return exit.With(exit.Usage, "regrant call --help", err)
 	}
-	return r.app.in(ctx, session.Options{}, func(s *session.Session) error {
+	err = r.app.in(ctx, session.Options{}, func(s *session.Session) error {
 		return r.send(s, req)
 	})
+	if r.maxTime > 0 && errors.Is(err, context.DeadlineExceeded) {
+		return exit.With(exit.TryLater, "try again, and give it longer: --max-time "+(2*r.maxTime).String(), err)
+	}
+	return err
 }
 
 func (r *callRun) send(s *session.Session, req *http.Request) error {
@@ -101,6 +113,10 @@ func (r *callRun) send(s *session.Session, req *http.Request) error {
 	}
 	resp, err := s.HTTPClient(a.accountName()).Do(req)
 	if err != nil {
+		code, _ := exit.Of(err)
+		if better := call.WithScheme(req.URL.Host + req.URL.EscapedPath()); code == exit.Failure && req.URL.Scheme == "http" && strings.HasPrefix(better, "https:") {
+			return exit.With(code, "regrant call "+better, err)
+		}
 		return a.explain(err)
 	}
 	defer resp.Body.Close()

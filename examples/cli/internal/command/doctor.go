@@ -146,7 +146,7 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 			return err
 		}
 		if !agreed {
-			return exit.With(exit.Refused, "", errors.New("nothing was tried"))
+			return exit.With(exit.Refused, "answer y, or leave out --deep", errors.New("nothing was tried"))
 		}
 	}
 	secret := ""

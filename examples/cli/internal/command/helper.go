@@ -99,7 +99,7 @@ and name it in ~/.docker/config.json:
 			}
 			// docker shows what comes by the standard output, and that alone.
 			text := message(err)
-			if hint != "" {
+			if !errors.Is(err, helper.ErrNotFound) { // whose text docker compares
 				text += " (" + hint + ")"
 			}
 			a.ui.Out.Println(text)

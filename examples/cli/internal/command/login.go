@@ -239,13 +239,11 @@ func (l *loginRun) failed(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, new(*login.NoBrowserError)):
 		code, hint = exit.Failure, l.app.loginCommand()+" --device, or --code, or --no-browser"
-	case ok && e.Op == "discover" && code == exit.Configuration:
-		hint = "regrant doctor " + ui.Name(e.Key.Issuer)
 	case ok && e.Code == "invalid_client":
 		hint = "a client with a secret needs --client-secret, which asks for it"
 	case errors.As(err, new(*exit.Error)):
 		return err
-	case hint != "":
+	case code == exit.Refused, code == exit.LoginRequired:
 		hint = l.app.loginCommand()
 	default:
 		return err

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,11 +142,7 @@ func (r *proxyRun) failed(w http.ResponseWriter, q *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 		}
 	}
-	text := "regrant: " + message(err)
-	if hint != "" {
-		text += "\nnext: " + hint
-	}
-	http.Error(w, strings.TrimSpace(text), status)
+	http.Error(w, "regrant: "+message(err)+"\nnext: "+ui.Text(hint, 500), status)
 }
 
 // refused tells the person at the terminal why the API refuses the token, if the grant

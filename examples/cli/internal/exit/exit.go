@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/regrant/regrant/client"
@@ -25,6 +28,8 @@ const (
 	Store         = 6
 	Refused       = 7
 	HTTP          = 22
+	NotExecutable = 126 // of a program that exec was to start, as shells have it
+	NotFound      = 127
 	Interrupted   = 128 // and the number of the signal
 )
 
@@ -53,7 +58,7 @@ func Codes() []struct {
 // An Error is an error with a code, and perhaps a hint of what to do next.
 type Error struct {
 	Code int
-	Hint string // a sentence or a command; "": there is nothing to say
+	Hint string // a sentence or a command; "": that of the cause, or of the code
 	Err  error
 }
 
@@ -97,38 +102,52 @@ func Of(err error) (code int, hint string) {
 		own    *Error
 		status StatusError
 		signal SignalError
-		e      *client.Error
 	)
 	switch {
 	case err == nil:
 		return OK, ""
 	case errors.As(err, &signal):
-		return signal.Code(), ""
+		return signal.Code(), "" // who has sent it knows it
 	case errors.As(err, &status):
-		return int(status), ""
+		return int(status), "" // the child has said it
 	case errors.As(err, &own):
-		return own.Code, own.Hint
-	case errors.Is(err, client.ErrLoginRequired):
-		return LoginRequired, "regrant login"
-	case errors.Is(err, tokenstore.ErrUnavailable):
-		return Store, "choose another place for the grants: --store file, or --store sqlite"
-	case errors.Is(err, tokenstore.ErrUnreadable):
-		return Store, "is it another passphrase? If the record is of no use any more, regrant logout removes it"
-	case errors.Is(err, context.DeadlineExceeded):
-		return TryLater, ""
-	case !errors.As(err, &e):
-		if errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError)) {
-			return TryLater, "" // an API that is out of reach
-		}
-		return Failure, ""
+		code = own.Code
+	default:
+		code = codeOf(err)
 	}
+	return code, next(code, err)
+}
+
+func codeOf(err error) int {
+	var e *client.Error
 	switch {
+	case errors.Is(err, client.ErrLoginRequired):
+		return LoginRequired
+	case errors.Is(err, tokenstore.ErrUnavailable), errors.Is(err, tokenstore.ErrUnreadable):
+		return Store
+	case errors.Is(err, context.DeadlineExceeded):
+		return TryLater
+	case !errors.As(err, &e):
+		if fromNetwork(err) {
+			return TryLater // an API that is out of reach
+		}
+		return Failure
 	case e.Code == "access_denied", e.Code == "expired_token":
-		return Refused, "regrant login starts again"
+		return Refused
 	case e.Temporary:
-		return TryLater, ""
-	case e.Op == "load", e.Op == "save", e.Op == "delete", e.Op == "list":
-		return Store, ""
+		return TryLater
+	case ofStore(e):
+		return Store
 	}
-	return Configuration, ""
+	return Configuration
+}
+
+func fromNetwork(err error) bool {
+	return errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError)) ||
+		errors.As(err, new(*url.Error)) && errors.Is(err, io.EOF) // the connection broke before an answer
+}
+
+// ofStore tells whether it was the store that failed, and not the server.
+func ofStore(e *client.Error) bool {
+	return slices.Contains([]string{"load", "save", "delete", "list"}, e.Op)
 }

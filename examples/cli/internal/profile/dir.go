@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/regrant/regrant/examples/cli/internal/exit"
 )
 
 // A Dir is where profiles are kept, each in a file of its own.
@@ -26,7 +28,7 @@ func Open(getenv func(string) string) (Dir, error) {
 	if !filepath.IsAbs(base) { // the XDG Base Directory Specification ignores a relative one
 		var err error
 		if base, err = os.UserConfigDir(); err != nil {
-			return Dir{}, fmt.Errorf("there is no place for the configuration: %w", err)
+			return Dir{}, exit.With(exit.Configuration, "set HOME, or XDG_CONFIG_HOME, to a directory of yours", fmt.Errorf("there is no place for the configuration: %w", err))
 		}
 	}
 	return Dir{filepath.Join(base, "regrant", "profiles")}, nil
@@ -42,7 +44,7 @@ func DataDir(getenv func(string) string) (string, error) {
 	case runtime.GOOS == "windows" && getenv("LocalAppData") != "":
 		base = getenv("LocalAppData")
 	case err != nil:
-		return "", fmt.Errorf("there is no place for grants: %w", err)
+		return "", exit.With(exit.Store, "set HOME, or XDG_DATA_HOME, to a directory of yours", fmt.Errorf("there is no place for grants: %w", err))
 	case runtime.GOOS == "darwin":
 		base = filepath.Join(home, "Library", "Application Support")
 	default:
@@ -74,7 +76,7 @@ func (d Dir) List() ([]string, error) {
 func (d Dir) Load(name string) (Profile, error) {
 	p := Profile{Name: name}
 	if err := CheckName(name); err != nil {
-		return p, err
+		return p, exit.With(exit.Configuration, "give another name by --profile, or by REGRANT_PROFILE", err)
 	}
 	data, err := os.ReadFile(d.File(name))
 	if err != nil {
@@ -89,7 +91,7 @@ func (d Dir) Load(name string) (Profile, error) {
 		err = p.Check()
 	}
 	if err != nil {
-		return p, fmt.Errorf("%s: %w", d.File(name), err)
+		return p, exit.With(exit.Configuration, "edit or delete "+d.File(name), fmt.Errorf("%s: %w", d.File(name), err))
 	}
 	return p, nil
 }

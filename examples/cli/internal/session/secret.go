@@ -23,7 +23,7 @@ func (s *Session) clientSecret(ctx context.Context) (string, error) {
 	case ref.Env != "":
 		s.secret = s.ui.Getenv(ref.Env)
 		if s.secret == "" {
-			return "", exit.With(exit.Configuration, "", fmt.Errorf("the variable %s, which has the client secret, is not set", ref.Env))
+			return "", exit.With(exit.Configuration, "set it, or keep the secret with the grants: regrant login --client-secret", fmt.Errorf("the variable %s, which has the client secret, is not set", ref.Env))
 		}
 	case ref.File != "":
 		return ReadSecretFile(ref.File) // it may change

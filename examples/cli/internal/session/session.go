@@ -120,7 +120,7 @@ func (s *Session) open(ctx context.Context) error {
 	}
 	c, err := client.New(cfg)
 	if err != nil {
-		return exit.With(exit.Configuration, "", err)
+		return exit.With(exit.Configuration, "give other flags to regrant login, or edit the profile", err)
 	}
 	s.Client = c
 	return nil
