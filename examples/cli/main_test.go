@@ -189,7 +189,7 @@ func (h *home) runCommand(cmd *exec.Cmd) outcome {
 	}
 	o := outcome{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 	if i := strings.Index(o.err, "regrant: "); i >= 0 && !strings.Contains(o.err[i:], "   next: ") {
-		h.t.Errorf("regrant %v does not say what to do next:\n%s", args, o.err)
+		h.t.Errorf("%v does not say what to do next:\n%s", cmd.Args, o.err)
 	}
 	return o
 }
