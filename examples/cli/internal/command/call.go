@@ -111,6 +111,7 @@ func (r *callRun) send(s *session.Session, req *http.Request) error {
 			io.Closer
 		}{meter.Reader("sent", req.Body, req.ContentLength), req.Body}
 	}
+	s.API = session.Waiting(s.API, a.ui, req.URL.String())
 	resp, err := s.HTTPClient(a.accountName()).Do(req)
 	if err != nil {
 		code, _ := exit.Of(err)

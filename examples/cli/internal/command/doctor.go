@@ -65,7 +65,7 @@ func (r *doctorRun) run(ctx context.Context, args []string) error {
 	if !a.json {
 		a.ui.Out.Printf("%s\n\n", ui.Bold(ui.Text(p.Issuer, 200)))
 	}
-	exam := &doctor.Exam{Profile: p, HTTP: http.DefaultTransport, Getenv: a.ui.Getenv, Report: r.report, Login: r.loginCommand(p)}
+	exam := &doctor.Exam{Profile: p, HTTP: session.Waiting(http.DefaultTransport, a.ui, p.Issuer), Getenv: a.ui.Getenv, Report: r.report, Login: r.loginCommand(p)}
 	if a.debug {
 		exam.HTTP = trace.Server(exam.HTTP, a.ui.Err)
 	}

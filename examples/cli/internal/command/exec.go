@@ -15,6 +15,7 @@ import (
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
+	"github.com/regrant/regrant/transport"
 )
 
 // The variables of a program that is run.
@@ -76,7 +77,7 @@ func (r *execRun) run(ctx context.Context, command []string) error {
 	if !r.socket && !r.file {
 		token := ""
 		err := r.app.in(ctx, session.Options{}, func(s *session.Session) (err error) {
-			token, _, err = r.token(s)(ctx)
+			token, _, err = r.token(s.Source(r.app.accountName()))(ctx)
 			return err
 		})
 		if err != nil {
@@ -90,8 +91,7 @@ func (r *execRun) run(ctx context.Context, command []string) error {
 }
 
 // token returns the source of tokens of the account.
-func (r *execRun) token(s *session.Session) child.Source {
-	me := s.Client.Account(r.app.accountName())
+func (r *execRun) token(me transport.Refresher) child.Source {
 	return func(ctx context.Context) (string, time.Time, error) {
 		get := me.Token
 		if r.fresh {
@@ -116,11 +116,12 @@ func (r *execRun) with(environ []string, token string) []string {
 // lend runs the program, and renews the token meanwhile. A signal is for the program
 // to obey: this one ends after it.
 func (r *execRun) lend(ctx context.Context, s *session.Session, command, environ []string) (err error) {
-	source := r.token(s)
+	source := r.token(s.Source(r.app.accountName()))
 	token, _, err := source(ctx) // what cannot work is said before anything runs
 	if err != nil {
 		return err
 	}
+	source = r.token(s.Client.Account(r.app.accountName())) // without a word: the program has the terminal
 	environ = r.with(environ, token)
 	ctx = context.WithoutCancel(ctx)
 	runtime := r.app.ui.Getenv("XDG_RUNTIME_DIR")

@@ -154,7 +154,9 @@ func (r *helperRun) account(ctx context.Context, use func(*client.Account) error
 		return exit.Usagef("it is for programs: see regrant help helper", "the token is a secret, and this is a terminal")
 	}
 	return a.in(ctx, session.Options{}, func(s *session.Session) error {
+		end := s.Await()
 		err := use(s.Client.Account(a.accountName()))
+		end()
 		if errors.Is(err, helper.ErrNoIDToken) {
 			return exit.With(exit.Configuration, "leave --id-token out, or log in for one: "+a.askFor(ctx, s, login.Identity(s.Profile)...), err)
 		}

@@ -166,6 +166,7 @@ func (r *importRun) enter(ctx context.Context, s *session.Session, g adopt.Grant
 		return g.Token, nil
 	})
 	var err error
+	end := s.Await()
 	if r.replace {
 		if err = me.Login(ctx, flow); err == nil {
 			_, err = me.Token(ctx)
@@ -173,6 +174,7 @@ func (r *importRun) enter(ctx context.Context, s *session.Session, g adopt.Grant
 	} else {
 		err = me.Ensure(ctx, flow)
 	}
+	end()
 	if err != nil {
 		return r.failed(err)
 	}

@@ -63,7 +63,7 @@ func (r *proxyRun) run(ctx context.Context, upstream string) error {
 	}
 	return r.app.in(ctx, session.Options{Background: true}, func(s *session.Session) error {
 		me := s.Client.Account(r.app.accountName())
-		if _, err := me.Token(ctx); err != nil { // what cannot work is said before anybody is served
+		if _, err := s.Source(r.app.accountName()).Token(ctx); err != nil { // what cannot work is said before anybody is served
 			return r.app.explain(err)
 		}
 		t := me.Transport(s.API)

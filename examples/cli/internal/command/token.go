@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/oauth2"
 
-	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/session"
+	"github.com/regrant/regrant/transport"
 )
 
 func (a *app) token() *cobra.Command {
@@ -29,7 +29,7 @@ stays where it scrolls to.`,
 				return exit.Usagef("regrant token | COMMAND, or regrant call URL, or add --force", "the access token is a secret, and this is a terminal")
 			}
 			return a.in(c.Context(), session.Options{}, func(s *session.Session) error {
-				me := s.Client.Account(a.accountName())
+				me := s.Source(a.accountName())
 				get := me.Token
 				if renew {
 					get = renewed(me)
@@ -56,6 +56,6 @@ stays where it scrolls to.`,
 }
 
 // renewed is Token, but for a renewal in any case.
-func renewed(me *client.Account) func(context.Context) (*oauth2.Token, error) {
+func renewed(me transport.Refresher) func(context.Context) (*oauth2.Token, error) {
 	return func(ctx context.Context) (*oauth2.Token, error) { return me.Refresh(ctx, nil) }
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/regrant/regrant/examples/cli/internal/trace"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 	"github.com/regrant/regrant/tokenstore"
+	"github.com/regrant/regrant/transport"
 )
 
 // An Opener opens sessions, and asks for the passphrase of a place once.
@@ -78,6 +79,7 @@ type Session struct {
 	opener  *Opener
 	options Options
 	secret  string
+	slow    *ui.Slow
 	close   func() error
 }
 
@@ -86,7 +88,7 @@ type Session struct {
 func (opener *Opener) Open(ctx context.Context, p profile.Profile, o Options) (*Session, error) {
 	s := &Session{
 		Profile: p, API: http.DefaultTransport, ui: opener.UI, opener: opener,
-		options: o, secret: o.Secret, close: func() error { return nil },
+		options: o, secret: o.Secret, slow: opener.UI.Err.Slow(waitsFor(p.Issuer)), close: func() error { return nil },
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -112,12 +114,14 @@ func (s *Session) open(ctx context.Context) error {
 	if o.Secret != "" || p.ClientSecret != (profile.SecretRef{}) {
 		cfg.Auth = client.SecretFunc(s.clientSecret)
 	}
+	wire := http.DefaultTransport
 	if o.Wire != nil {
-		cfg.HTTPClient = &http.Client{Transport: o.Wire}
+		wire = o.Wire
 	} else if w := s.opener.Debug; w != nil {
-		cfg.HTTPClient = &http.Client{Transport: trace.Server(http.DefaultTransport, w)}
+		wire = trace.Server(wire, w)
 		s.API = trace.API(http.DefaultTransport, w)
 	}
+	cfg.HTTPClient = &http.Client{Transport: waiting{wire, s.slow}}
 	c, err := client.New(cfg)
 	if err != nil {
 		return exit.With(exit.Configuration, "give other flags to regrant login, or edit the profile", err)
@@ -143,9 +147,7 @@ func (s *Session) event(ctx context.Context, e client.Event) {
 // HTTPClient returns a client whose requests carry the token of the account to the
 // origins, or, without any, to the one that a request names.
 func (s *Session) HTTPClient(account string, origins ...string) *http.Client {
-	t := s.Client.Account(account).Transport(s.API)
-	t.Origins = origins
-	return &http.Client{Transport: t}
+	return &http.Client{Transport: &transport.Transport{Source: s.Source(account), Base: s.API, Origins: origins}}
 }
 
 // Close ends the session. A renewal that is under way is awaited.

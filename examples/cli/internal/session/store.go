@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -76,11 +75,9 @@ func (s *Session) openKeychain(ctx context.Context) error {
 	if s.options.Names {
 		return nil
 	}
-	live := s.ui.Err.Live()
-	slow := time.AfterFunc(time.Second, func() { live.Show("Waiting for the keychain: is it asking you to unlock it?") })
+	end := s.ui.Err.Slow("Waiting for the keychain: is it asking you to unlock it?").Begin()
 	err := store.Check(ctx)
-	slow.Stop()
-	live.Clear()
+	end()
 	switch {
 	case err == nil:
 		return nil

@@ -52,6 +52,13 @@ func (l *Live) Clear() {
 	}
 }
 
+// settle takes away what is live.
+func (s *Screen) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+}
+
 // clear takes away what is live. The mutex is held.
 func (s *Screen) clear() {
 	if l := s.live; l != nil {

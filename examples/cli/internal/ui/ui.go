@@ -120,6 +120,9 @@ func (s *Screen) Raw() io.Writer { return s.raw }
 // shows, or nothing (https://no-color.org). It takes the place of a [Live] that is on
 // the screen.
 func (s *Screen) Write(p []byte) (int, error) {
+	if s == s.ui.Out && s.Terminal() {
+		s.ui.Err.settle() // mostly the same terminal
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
