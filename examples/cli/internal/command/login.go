@@ -231,20 +231,20 @@ func (l *loginRun) flow(wait *login.Wait, end time.Time, redirectURL string) cli
 
 // failed says what a person can do about a login that failed.
 func (l *loginRun) failed(ctx context.Context, err error) error {
-	code, hint := exit.Of(err)
+	code, _ := exit.Of(err)
+	hint := l.app.loginCommand()
 	if errors.Is(context.Cause(ctx), errPatience) {
 		return exit.With(exit.Refused, l.app.loginCommand()+" --timeout "+(2*l.patience).String(), errPatience)
 	}
 	e, ok := errors.AsType[*client.Error](err)
 	switch {
 	case errors.As(err, new(*login.NoBrowserError)):
-		code, hint = exit.Failure, l.app.loginCommand()+" --device, or --code, or --no-browser"
+		code, hint = exit.Failure, hint+" --device, or --code, or --no-browser"
 	case ok && e.Code == "invalid_client":
 		hint = "a client with a secret needs --client-secret, which asks for it"
 	case errors.As(err, new(*exit.Error)):
 		return err
-	case code == exit.Refused, code == exit.LoginRequired:
-		hint = l.app.loginCommand()
+	case code == exit.Refused, code == exit.LoginRequired: // the same again
 	default:
 		return err
 	}
