@@ -278,7 +278,7 @@ func (a *app) flagError(c *cobra.Command, err error) error {
 		case secretFlags[name]:
 			return exit.Usagef(hint, "--%s takes no value: what is in the arguments can be seen by everybody on this machine, and stays in the history of the shell. It is asked for on the terminal", name)
 		case name == "json" && c.Name() == "call":
-			return errJSONBody
+			return jsonIsNoBody()
 		}
 	}
 	return exit.Usagef(hint, "%s", ui.Text(err.Error(), 300))

@@ -51,7 +51,7 @@ control characters are shown instead of obeyed.`,
   regrant call https://api.example.com/export -o export.json`,
 		Args: func(c *cobra.Command, args []string) error {
 			if a.json && len(args) == 2 {
-				return errJSONBody
+				return jsonIsNoBody()
 			}
 			return exactlyOne("the URL")(c, args)
 		},
@@ -79,8 +79,10 @@ control characters are shown instead of obeyed.`,
 	return c
 }
 
-// errJSONBody is for those who know --json from curl.
-var errJSONBody = exit.Usagef("regrant call URL -d BODY", "--json is how regrant itself writes: the body of a request goes behind -d, and needs no more to be sent as JSON")
+// jsonIsNoBody is for those who know --json from curl.
+func jsonIsNoBody() error {
+	return exit.Usagef("regrant call URL -d BODY", "--json is how regrant itself writes: the body of a request goes behind -d, and needs no more to be sent as JSON")
+}
 
 func (r *callRun) run(ctx context.Context) error {
 	if r.maxTime > 0 {
