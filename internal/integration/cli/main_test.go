@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,6 +37,7 @@ type machine struct {
 	program string
 	dir     string
 	env     []string
+	root    string // the directory that is / for the program; "": that of everybody
 }
 
 // program builds the program, once, as its users do: outside of the workspace.
@@ -45,14 +47,18 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "regrant")
-	cmd := exec.Command("go", "build", "-o", path, ".")
+	return path, build(path)
+})
+
+func build(path string, flags ...string) error {
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"."})...)
 	cmd.Dir = filepath.Join("..", "..", "..", "examples", "cli")
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, out)
 	}
-	return path, nil
-})
+	return nil
+}
 
 // newMachine returns a machine whose browser runs a command with the URL behind it.
 // What it opens is counted.
@@ -112,7 +118,7 @@ func (m *machine) command(args ...string) *exec.Cmd {
 	m.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, m.program, args...)
 	cmd.Env, cmd.Dir = m.env, m.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Chroot: m.root}
 	return cmd
 }
 

@@ -128,7 +128,7 @@ func unreachable(err error) (problem, advice string) {
 	case errors.As(err, &dns):
 		return "there is no host " + dns.Name, "is it spelled right? Does it need a VPN?"
 	case errors.As(err, &ca):
-		return "nobody here knows who has signed the server's certificate", "if your organisation has a certificate authority of its own, or a proxy that looks into TLS: set SSL_CERT_FILE to its certificate"
+		return "nobody here knows who has signed the server's certificate", "if your organisation has a certificate authority of its own, or a proxy that looks into TLS: set SSL_CERT_FILE to its certificate. In a container: install ca-certificates"
 	case errors.As(err, &name):
 		return "the server's certificate is for another host", "is the issuer spelled right?"
 	case errors.As(err, &cert):
