@@ -189,6 +189,9 @@ func (c *call) speak(m map[string]any) {
 	if a.Milliseconds {
 		m["expires_in"] = m["expires_in"].(int64) * 1000
 	}
+	if a.Text {
+		m["expires_in"] = fmt.Sprint(m["expires_in"])
+	}
 	if a.NoLifetime {
 		delete(m, "expires_in")
 	}
@@ -224,8 +227,12 @@ func (c *call) speakRefusal(status int, m map[string]any) int {
 	a := p.Answer
 	code := m["error"].(string)
 	if code == "invalid_grant" && len(a.Dead) > 0 && c.x.GrantType == grantRefresh {
-		code = a.Dead[0]
+		var description string
+		code, description, _ = strings.Cut(a.Dead[0], ": ")
 		m["error"] = code
+		if description != "" {
+			m["error_description"] = description
+		}
 	}
 	if a.ErrorStatus != 0 {
 		status = a.ErrorStatus

@@ -72,10 +72,11 @@ type Answer struct {
 	ErrorMember    string        // member that holds the error code; "": error
 	ErrorNone      string        // value of ErrorMember that means success; "": there is no such member then
 	ErrorObject    bool          // error is an object, and its member code the code
-	Dead           []string      // codes that mean invalid_grant
+	Dead           []string      // codes that mean invalid_grant; "code: description" if only with that error_description
 	ScopeSeparator string        // of scopes, in requests as well; "": a space
 	TokenTypes     []string      // types other than Bearer that mean Bearer; "" among them: the member may be missing
 	Milliseconds   bool          // expires_in counts milliseconds
+	Text           bool          // expires_in is a string
 	RefreshExpires string        // member that tells the lifetime of the refresh token; "": none
 	NoLifetime     bool          // expires_in may be missing
 	Lifetime       time.Duration // what it then means; 0: not known

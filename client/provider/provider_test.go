@@ -23,7 +23,7 @@ func facts(p *provider.Profile) map[string]int {
 
 func TestEveryProfileIsComplete(t *testing.T) {
 	all := provider.All()
-	if len(all) < 36 {
+	if len(all) < 41 {
 		t.Fatalf("the table has %d providers only", len(all))
 	}
 	once := []string{
@@ -171,6 +171,20 @@ func TestWhatTheTableSaysIsWhatAProgramGets(t *testing.T) {
 	}
 	if g := provider.ByName("gitlab"); g.Answer.Lifetime != 2*time.Hour || g.Repeats() != 0 {
 		t.Errorf("gitlab is %+v", g)
+	}
+}
+
+func TestWhatTheTableSaysOfOddAnswersIsWhatAProgramGets(t *testing.T) {
+	if n := provider.ByName("naver"); !n.Answer.Text || n.Answer.Milliseconds || n.AccessLifetime != time.Hour || n.Repeats() != 0 {
+		t.Errorf("naver is %+v", n)
+	}
+	if a := provider.ByName("atlassian"); !slices.Equal(a.Answer.Dead, []string{"unauthorized_client: refresh_token is invalid"}) {
+		t.Errorf("at Atlassian a dead token is %q", a.Answer.Dead)
+	}
+	for _, name := range []string{"salesmsg", "timify", "aspire"} {
+		if p := provider.ByName(name); p.Unsupported == "" || p.TokenURL != "" || len(p.Issuers) > 0 {
+			t.Errorf("%s is %+v", name, p)
+		}
 	}
 }
 

@@ -204,6 +204,7 @@ func (a *Answer) set(oddity string) error {
 		}},
 		{"expires_in missing", func(string) error { a.NoLifetime = true; return nil }},
 		{"expires_in in milliseconds", func(string) error { a.Milliseconds = true; return nil }},
+		{"expires_in as a string", func(string) error { a.Text = true; return nil }},
 		{"form answers without Accept", func(string) error { a.Form = true; return nil }},
 		{"request in JSON", func(string) error { a.JSONRequest = true; return nil }},
 	} {

@@ -16,7 +16,7 @@ type Dialect struct {
 	Nested       string        // member that holds the tokens when they are not at the top
 	ErrorMember  string        // member that holds the error code; "": error
 	ErrorNone    string        // value of ErrorMember that is no error
-	Dead         []string      // error codes that mean invalid_grant
+	Dead         []string      // error codes that mean invalid_grant; "code: description" if only with that description
 	TokenTypes   []string      // types other than Bearer that mean Bearer; "": the member is missing
 	Milliseconds bool          // expires_in counts milliseconds
 	Lifetime     time.Duration // what a missing expires_in means; 0: not known
@@ -84,8 +84,8 @@ func (d *Dialect) adjust(a *Answer) {
 }
 
 // dead tells whether a refusal says that the grant itself is over.
-func (d *Dialect) dead(code string) bool {
-	return code == "invalid_grant" || slices.Contains(d.Dead, code)
+func (d *Dialect) dead(code, description string) bool {
+	return code == "invalid_grant" || slices.Contains(d.Dead, code) || description != "" && slices.Contains(d.Dead, code+": "+description)
 }
 
 // encode returns the body of a request, and its type.

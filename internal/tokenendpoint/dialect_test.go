@@ -16,6 +16,7 @@ func TestAnAnswerInADialectIsUnderstood(t *testing.T) {
 	slack := tokenendpoint.Dialect{Nested: "authed_user", TokenTypes: []string{"bot", "user"}, Dead: []string{"invalid_refresh_token"}}
 	withings := tokenendpoint.Dialect{Nested: "body", ErrorMember: "status", ErrorNone: "0"}
 	hubspot := tokenendpoint.Dialect{ErrorMember: "status", Dead: []string{"BAD_REFRESH_TOKEN"}}
+	atlassian := tokenendpoint.Dialect{Dead: []string{"unauthorized_client: refresh_token is invalid"}}
 	openai := tokenendpoint.Dialect{Dead: []string{"refresh_token_reused"}}
 	for _, c := range []struct {
 		name    string
@@ -46,6 +47,15 @@ func TestAnAnswerInADialectIsUnderstood(t *testing.T) {
 		{name: "ok is false, and nothing else", status: 200, body: `{"ok":false}`, code: "unknown_error"},
 		{name: "a word for a dead token", dialect: hubspot, status: 400, body: `{"status":"BAD_REFRESH_TOKEN","message":"missing or unknown refresh token"}`, code: "BAD_REFRESH_TOKEN", dead: true},
 		{name: "another word", dialect: hubspot, status: 400, body: `{"status":"BAD_CLIENT_ID"}`, code: "BAD_CLIENT_ID"},
+		{
+			name: "a word for a dead token, by what is said of it", dialect: atlassian, status: 403, code: "unauthorized_client", dead: true,
+			body: `{"error":"unauthorized_client","error_description":"refresh_token is invalid"}`,
+		},
+		{
+			name: "the same word for a client that may not", dialect: atlassian, status: 403, code: "unauthorized_client",
+			body: `{"error":"unauthorized_client","error_description":"Grant type 'refresh_token' not allowed for the client."}`,
+		},
+		{name: "the same word alone", dialect: atlassian, status: 403, body: `{"error":"unauthorized_client"}`, code: "unauthorized_client"},
 		{name: "an error that is an object", dialect: openai, status: 401, body: `{"error":{"message":"used","type":"invalid_request_error","code":"refresh_token_reused"}}`, code: "refresh_token_reused", dead: true},
 		{name: "an object without a code", status: 401, body: `{"error":{"type":"invalid_request_error","code":null}}`, code: "invalid_request_error"},
 		{name: "the plain word", dialect: slack, status: 400, body: `{"error":"invalid_grant"}`, code: "invalid_grant", dead: true},

@@ -43,7 +43,7 @@ func (d Dialect) Post(ctx context.Context, base http.RoundTripper, endpoint stri
 	d.translate(m)
 	answer := m.answer()
 	d.adjust(answer)
-	defer func() { e.Dead = e.Outcome == Refused && d.dead(e.Code) }()
+	defer func() { e.Dead = e.Outcome == Refused && d.dead(e.Code, m.text("error_description")) }()
 	switch {
 	case status/100 == 2 && !m.present("error"):
 		if err := answer.check(); err != nil {
