@@ -12,10 +12,10 @@ import (
 // realServer goes through the application at oidc-provider: it asks for a password
 // and for consent at each login, rotates refresh tokens, and has a session of its own.
 func realServer(t *testing.T, c *chromium) {
-	p := lab.StartOIDCProvider(t, "AT_TTL=2")
+	p := lab.StartOIDCProvider(t, "AT_TTL=600")
 	id, secret := register(t, p)
 	app := startWith(t, []string{"REGRANT_WEB_CLIENT_SECRET=" + secret}, c.program,
-		"-data", t.TempDir(), "-issuer", p.Issuer, "-client-id", id, "-after-logout", "-job", "4s")
+		"-data", t.TempDir(), "-issuer", p.Issuer, "-client-id", id, "-after-logout", "-job", "1s", "-idle", "1ns")
 	b := c.person(t)
 	b.open(app.URL + "/connections/account")
 	b.press("Sign in with " + strings.TrimPrefix(p.Issuer, "http://"))
@@ -28,6 +28,8 @@ func realServer(t *testing.T, c *chromium) {
 	b.press("Continue")
 	b.sees("Account is connected.", "All 2 work.")
 
+	b.press("Run it now")
+	b.pressUntil("2 of 2 grants", "Refresh")
 	b.press("Run the job")
 	b.pressUntil("Finished 40 rounds", "Refresh")
 	b.sees("All 2 work.")
