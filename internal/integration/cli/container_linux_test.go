@@ -42,18 +42,25 @@ func TestInAnEmptyContainerEachErrorTellsTheNextStep(t *testing.T) {
 	login := []string{"login", s.Issuer(), "--client-id", clienttest.PublicClient}
 	refused := func(code int, next string, args ...string) {
 		t.Helper()
-		if o := m.run(args...); o.code != code || !strings.Contains(o.err, next) {
-			t.Errorf("regrant %v: exit code %d, want %d; does not say %q, but:\n%s", args, o.code, code, next, o.err)
+		o := m.run(args...)
+		if _, hint, _ := strings.Cut(o.err, "\n   next: "); o.code != code || !strings.Contains(hint, next) {
+			t.Errorf("regrant %v: exit code %d, want %d; the hint has no %q:\n%s", args, o.code, code, next, o.err)
 		}
 	}
 
 	for _, args := range [][]string{login, {"token"}, {"status"}, {"call", s.URL(clienttest.APIPath)}} {
-		refused(5, "HOME", args...)
+		refused(5, "set HOME", args...)
 	}
 	m.env = append(m.env, "HOME=/home")
 
+	if err := os.WriteFile(filepath.Join(m.root, "passphrase"), []byte("bm90IGEgc2VjcmV0LCBidXQgMzIgYnl0ZXMgbG9uZyE="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	// It is no authority's here, and there is none.
 	stranger := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(stranger.Close)
+	refused(4, "regrant doctor "+stranger.URL, "login", stranger.URL, "--client-id", "x", "--store", "file", "--passphrase-file", "/passphrase")
 	if o := m.run("doctor", stranger.URL); o.code != 5 || !strings.Contains(o.out, "install ca-certificates") {
 		t.Errorf("doctor: exit code %d, says\n%s%s", o.code, o.out, o.err)
 	}
@@ -65,9 +72,6 @@ func TestInAnEmptyContainerEachErrorTellsTheNextStep(t *testing.T) {
 	refused(6, "--store file", login...)
 	login = append(login, "--store", "file")
 	refused(6, "REGRANT_PASSPHRASE_FILE", login...)
-	if err := os.WriteFile(filepath.Join(m.root, "passphrase"), []byte("bm90IGEgc2VjcmV0LCBidXQgMzIgYnl0ZXMgbG9uZyE="), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	m.env = append(m.env, "REGRANT_PASSPHRASE_FILE=/passphrase")
 	refused(1, "--device", login...)
 	converse(t, m, append(login, "--device"), func(said *bufio.Scanner, _ io.Writer) error {
