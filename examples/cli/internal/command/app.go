@@ -23,12 +23,13 @@ import (
 	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
+	"github.com/regrant/regrant/tokenstore"
 )
 
 // An app is one run of the program.
 type app struct {
 	ui   *ui.UI
-	args []string
+	args []string // of this run
 
 	profile string // --profile
 	account string // --as
@@ -60,7 +61,7 @@ func (a *app) report(err error) int {
 		return code // who pressed ^C knows it
 	}
 	text := message(err)
-	hint = ui.Text(hint, 500)
+	hint = ui.Text(hint, 2000)
 	if a.json {
 		_ = a.ui.Err.JSON(struct {
 			Error string `json:"error"`
@@ -174,10 +175,20 @@ func (a *app) in(ctx context.Context, o session.Options, use func(*session.Sessi
 
 func (a *app) inProfile(ctx context.Context, p profile.Profile, o session.Options, use func(*session.Session) error) error {
 	s, err := a.opener.Open(ctx, p, o)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(use(s), s.Close())
 	}
-	return errors.Join(use(s), s.Close())
+	command := func(args ...string) string { return login.Command(p.Name, a.accountName(), args...) }
+	if o.Login {
+		command = a.again // there may be no profile yet
+	}
+	switch {
+	case p.Store == profile.Keyring && errors.Is(err, tokenstore.ErrUnavailable):
+		err = exit.With(exit.Store, "keep the grants in files that a passphrase seals: "+command("--store", profile.File), err)
+	case errors.Is(err, session.ErrNoSecret):
+		err = exit.With(exit.Configuration, command("--client-secret"), err)
+	}
+	return err
 }
 
 // explain says of an error of an account how to log in to that one.
@@ -197,6 +208,25 @@ func (a *app) explain(err error) error {
 // arguments in addition.
 func (a *app) loginCommand(args ...string) string {
 	return login.Command(a.profileName(), a.accountName(), args...)
+}
+
+// again is the command that is running, with a flag, and its value if it takes one, in
+// addition. Until a login has succeeded there is no profile, and no other command says
+// which server and which client.
+func (a *app) again(flag ...string) string {
+	said := slices.Clone(a.args)
+	if len(flag) == 2 { // instead of what it says there
+		for i, word := range slices.Backward(said) {
+			switch name, _, joined := strings.Cut(word, "="); {
+			case name != flag[0]:
+			case joined:
+				said = slices.Delete(said, i, i+1)
+			default:
+				said = slices.Delete(said, i, min(i+2, len(said)))
+			}
+		}
+	}
+	return login.Line(slices.Concat([]string{"regrant"}, said, flag)...)
 }
 
 // askFor is the command that logs in again to the account that is meant, and asks for

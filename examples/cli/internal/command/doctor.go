@@ -6,13 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/doctor"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/login"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/trace"
@@ -28,7 +28,7 @@ type doctorRun struct {
 }
 
 func (a *app) doctor() *cobra.Command {
-	r := &doctorRun{login: &loginRun{app: a, patience: 5 * time.Minute}}
+	r := &doctorRun{login: &loginRun{app: a}}
 	c := &cobra.Command{
 		Use:   "doctor [ISSUER]",
 		Short: "Examine a server and this machine, and say what is wrong and how to mend it",
@@ -49,10 +49,8 @@ unless the server keeps one login for each user and program, as dex does.`,
 	f := c.Flags()
 	f.BoolVar(&r.deep, "deep", false, "log in for it, and renew, and use a refresh token twice")
 	f.BoolVar(&r.yes, "yes", false, "agree to --deep beforehand")
-	f.BoolVar(&r.login.device, "device", false, "log in for --deep by a code that is entered on any machine")
-	f.BoolVar(&r.login.code, "code", false, "log in for --deep in any browser, and carry the result over by hand")
+	r.login.wayFlags(c)
 	f.StringVar(&r.login.profile.ClientID, "client-id", "", "the client identifier for --deep, without a profile")
-	c.MarkFlagsMutuallyExclusive("device", "code")
 	return c
 }
 
@@ -171,6 +169,7 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 		case err == nil:
 			exam.Deep(ctx, me, spy)
 			return nil
+		case errors.As(err, new(*login.NoBrowserError)):
 		case context.Cause(entered) == nil && errors.As(err, &e) && !e.Temporary && e.Code != "access_denied":
 			advice := "see what the server says of this client: its redirect URIs, grants and scopes"
 			if spy.Without() {
@@ -179,7 +178,7 @@ func (r *doctorRun) examine(ctx context.Context, exam *doctor.Exam) error {
 			r.report(doctor.Finding{Check: "login", State: doctor.Problem, Text: message(err), Advice: advice})
 			return nil
 		}
-		return r.login.failed(entered, err)
+		return r.login.failed(entered, s.Profile, err)
 	})
 }
 

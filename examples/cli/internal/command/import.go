@@ -15,6 +15,8 @@ import (
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/examples/cli/internal/adopt"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
+	"github.com/regrant/regrant/examples/cli/internal/login"
+	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/examples/cli/internal/session"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 )
@@ -176,7 +178,7 @@ func (r *importRun) enter(ctx context.Context, s *session.Session, g adopt.Grant
 	}
 	end()
 	if err != nil {
-		return r.failed(err)
+		return r.failed(s.Profile, changed, err)
 	}
 	if changed {
 		if err := r.login.save(s); err != nil {
@@ -211,9 +213,13 @@ func whose(g adopt.Grant) string {
 }
 
 // failed says what became of a grant that is of no use.
-func (r *importRun) failed(err error) error {
+func (r *importRun) failed(p profile.Profile, unsaved bool, err error) error {
 	if errors.Is(err, client.ErrLoginRequired) {
-		return exit.With(exit.LoginRequired, r.login.app.loginCommand(), fmt.Errorf("the grant there is of no use any more: %w", err))
+		command := r.login.app.loginCommand()
+		if unsaved {
+			command = login.First(p, r.login.app.accountName())
+		}
+		return exit.With(exit.LoginRequired, command, fmt.Errorf("the grant there is of no use any more: %w", err))
 	}
 	return err
 }

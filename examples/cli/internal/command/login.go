@@ -58,15 +58,22 @@ How to log in:
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&l.device, "device", false, "log in by a code that is entered on any machine")
-	f.BoolVar(&l.code, "code", false, "log in in any browser, and carry the result over by hand")
+	l.wayFlags(c)
 	f.BoolVar(&l.password, "password", false, "log in by name and password, which are asked for")
-	f.BoolVar(&l.noBrowser, "no-browser", false, "show the URL instead of opening it")
 	f.BoolVar(&l.ifNeeded, "if-needed", false, "do nothing if the account can be used")
-	f.DurationVar(&l.patience, "timeout", 5*time.Minute, "how long to wait for you")
 	l.profileFlags(c)
 	c.MarkFlagsMutuallyExclusive("device", "code", "password", "no-browser")
 	return c
+}
+
+// wayFlags are those that say how to log in.
+func (l *loginRun) wayFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&l.device, "device", false, "log in by a code that is entered on any machine")
+	f.BoolVar(&l.code, "code", false, "log in in any browser, and carry the result over by hand")
+	f.BoolVar(&l.noBrowser, "no-browser", false, "show the URL instead of opening it")
+	f.DurationVar(&l.patience, "timeout", 5*time.Minute, "how long to wait for you")
+	c.MarkFlagsMutuallyExclusive("device", "code", "no-browser")
 }
 
 // profileFlags are those that say what the profile is to be.
@@ -121,7 +128,7 @@ func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) 
 		enter = me.Ensure
 	}
 	if err := l.by(ctx, s.Profile, enter); err != nil {
-		return l.failed(ctx, err)
+		return l.failed(ctx, s.Profile, err)
 	}
 	if l.secret {
 		if err := s.KeepSecret(ctx); err != nil {
@@ -226,22 +233,26 @@ func (l *loginRun) flow(wait *login.Wait, end time.Time, redirectURL string) cli
 	case l.password:
 		return login.Password(u)
 	}
-	return login.Browser(u, wait, end, redirectURL, l.noBrowser)
+	return login.Browser(u, wait, end, redirectURL, l.noBrowser, l.app.again("--device")+" (or --code)")
 }
 
 // failed says what a person can do about a login that failed.
-func (l *loginRun) failed(ctx context.Context, err error) error {
+func (l *loginRun) failed(ctx context.Context, p profile.Profile, err error) error {
 	code, _ := exit.Of(err)
-	hint := l.app.loginCommand()
+	hint := l.app.again()
 	if errors.Is(context.Cause(ctx), errPatience) {
-		return exit.With(exit.Refused, l.app.loginCommand()+" --timeout "+(2*l.patience).String(), errPatience)
+		return exit.With(exit.Refused, l.app.again("--timeout", (2*l.patience).String()), errPatience)
 	}
 	e, ok := errors.AsType[*client.Error](err)
 	switch {
 	case errors.As(err, new(*login.NoBrowserError)):
-		code, hint = exit.Failure, hint+" --device, or --code, or --no-browser"
+		code, hint = exit.Failure, l.app.again("--device")+" (or --code, or --no-browser)"
+	case ok && e.Op == "discover" && code == exit.Configuration:
+		hint = login.Line("regrant", "doctor", e.Key.Issuer)
+	case ok && e.Code == "invalid_client" && p.ClientSecret == (profile.SecretRef{}):
+		hint = "a client with a secret needs it: " + l.app.again("--client-secret")
 	case ok && e.Code == "invalid_client":
-		hint = "a client with a secret needs --client-secret, which asks for it"
+		hint = "check the client secret, and then: " + l.app.again()
 	case errors.As(err, new(*exit.Error)):
 		return err
 	case code == exit.Refused, code == exit.LoginRequired: // the same again

@@ -23,6 +23,25 @@ func Command(profileName, account string, args ...string) string {
 	return Line(append(words, args...)...)
 }
 
+// First is the command line of the login that makes p, of which there is no file yet.
+func First(p profile.Profile, account string) string {
+	args := []string{p.Issuer, "--client-id", p.ClientID, "--store", p.Store}
+	for _, flag := range [][2]string{
+		{"--path", p.Path}, {"--passphrase-file", p.PassphraseFile}, {"--redirect-url", p.RedirectURL},
+		{"--client-secret-env", p.ClientSecret.Env}, {"--client-secret-file", p.ClientSecret.File},
+		{"--authorization-endpoint", p.Endpoint.Authorization}, {"--token-endpoint", p.Endpoint.Token},
+		{"--device-endpoint", p.Endpoint.Device}, {"--revocation-endpoint", p.Endpoint.Revocation},
+	} {
+		if flag[1] != "" {
+			args = append(args, flag[:]...)
+		}
+	}
+	if p.ClientSecret.Kept {
+		args = append(args, "--client-secret")
+	}
+	return Command(p.Name, account, slices.Concat(args, Scopes(p, nil), Params(p, nil))...)
+}
+
 // Line writes a command line so that a shell reads these words. They may come from
 // anybody: what does something in a shell is quoted.
 func Line(words ...string) string {

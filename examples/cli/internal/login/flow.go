@@ -26,8 +26,9 @@ func (e *NoBrowserError) Unwrap() error { return e.Err }
 
 // Browser logs in in the browser of this machine. The URL is shown as well, for
 // those whose browser does not open; without a terminal nobody would see it, and the
-// login fails. While it waits, until end at most, wait says so.
-func Browser(u *ui.UI, wait *Wait, end time.Time, redirectURL string, show bool) client.Flow {
+// login fails. While it waits, until end at most, wait says so. otherwise is the
+// command for those whose browser is on another machine.
+func Browser(u *ui.UI, wait *Wait, end time.Time, redirectURL string, show bool, otherwise string) client.Flow {
 	return client.Browser{RedirectURL: redirectURL, Open: func(url string) error {
 		if show {
 			u.Err.Printf("Open this page in a browser of this machine, and log in:\n\n  %s\n\n", ui.Accent(url))
@@ -41,7 +42,7 @@ func Browser(u *ui.UI, wait *Wait, end time.Time, redirectURL string, show bool)
 		case u.Err.Terminal():
 			u.Err.Printf("%s %s.\n\n", ui.Warn("!"), ui.Text(err.Error(), 300))
 			u.Err.Printf("Open this page in a browser %s, and log in:\n\n  %s\n\n", ui.Bold("of this machine"), ui.Accent(url))
-			u.Err.Printf("%s\n", ui.Faint("On another machine? ^C, and then: regrant login --device (or --code)"))
+			u.Err.Printf("%s\n", ui.Faint("On another machine? ^C, and then: "+otherwise))
 		default:
 			return &NoBrowserError{err}
 		}

@@ -43,7 +43,7 @@ func Merge(old, fresh profile.Profile, loadErr error) (p profile.Profile, change
 	}
 	switch {
 	case p.Issuer == "":
-		return p, false, exit.Usagef("regrant login https://ISSUER --client-id ID", "at which server? There is no profile %q yet", p.Name)
+		return p, false, exit.Usagef(Command(p.Name, profile.Default, "https://ISSUER", "--client-id", "ID"), "at which server? There is no profile %q yet", p.Name)
 	case p.ClientID == "":
 		return p, false, exit.Usagef("add --client-id ID; the server gives one to each program that is registered with it", "the first login at a server needs a client identifier")
 	}

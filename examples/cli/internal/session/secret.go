@@ -33,11 +33,14 @@ func (s *Session) clientSecret(ctx context.Context) (string, error) {
 	return s.secret, nil
 }
 
+// ErrNoSecret says that the client secret, which was kept once, is gone.
+var ErrNoSecret = errors.New("the client secret is not kept any more")
+
 func (s *Session) keptSecret(ctx context.Context) (string, error) {
 	key := s.secretKey()
 	data, _, err := s.Store.Load(ctx, key)
 	if errors.Is(err, tokenstore.ErrNotFound) {
-		return "", exit.With(exit.Configuration, "regrant login --client-secret", errors.New("the client secret is not kept any more"))
+		return "", ErrNoSecret
 	}
 	if err == nil && s.Sealer != nil {
 		data, err = s.Sealer.Decrypt(data, key.AssociatedData())

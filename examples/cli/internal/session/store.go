@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -83,8 +82,6 @@ func (s *Session) openKeychain(ctx context.Context) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, tokenstore.ErrUnavailable):
-		return exit.With(exit.Store, "keep the grants in files that a passphrase seals: regrant login --store file", err)
 	}
 	return exit.With(exit.Store, "", err)
 }
