@@ -140,3 +140,64 @@ func TestAClientSecretIsKeptSealed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// One account on another machine's keychain, or a slip of the pen in one file, must not
+// hide all others.
+func TestAProfileThatCannotBeUsedHidesNoOther(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	h.login(s)
+	h.login(s, "--profile", "files", "--path", h.path("files"), "--as", "work")
+	for name, text := range map[string]string{
+		"broken":  "issuer = \"https://login.example.com\"\nclient-id = \"x\"\nstroe = \"file\"\n",
+		"desktop": "issuer = \"https://login.example.com\"\nclient-id = \"x\"\nstore = \"keyring\"\n",
+	} {
+		h.write(".config/regrant/profiles/"+name+".toml", text)
+	}
+	type row struct{ Profile, Account, State, Error string }
+	rows := func(o outcome) map[string]row {
+		all := map[string]row{}
+		for _, x := range parse[[]row](t, o.out) {
+			all[x.Profile] = x
+		}
+		return all
+	}
+	o := h.run("status", "--json")
+	all := rows(o)
+	if o.code != 5 || len(all) != 4 || all["default"].State != "fresh" || all["files"].Account != "work" {
+		t.Errorf("exit code %d: %+v", o.code, all)
+	}
+	if x := all["broken"]; x.State != "unavailable" || !strings.Contains(x.Error, "stroe") {
+		t.Errorf("%+v", x)
+	}
+	if x := all["desktop"]; x.State != "unavailable" || !strings.Contains(x.Error, "no keychain") {
+		t.Errorf("%+v", x)
+	}
+	if failed := parse[struct{ Code int }](t, o.err); failed.Code != 5 {
+		t.Errorf("%s", o.err)
+	}
+
+	o = h.run("status")
+	contains(t, o.out, "fresh", "work", "broken\t\tunavailable", "desktop\t\tunavailable")
+	contains(t, o.err, "profile broken: ", `"stroe" is not known`, "profile desktop: there is no keychain")
+	if err := os.Remove(h.path(".config/regrant/profiles/broken.toml")); err != nil {
+		t.Fatal(err)
+	}
+	o = h.run("status")
+	if o.code != 6 || !strings.Contains(o.err, "regrant login --profile desktop --store file") {
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+	if o := h.run("status", "--profile", "files"); o.code != 0 {
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+
+	h.write(".config/regrant/profiles/broken.toml", "=")
+	o = h.run("accounts", "--json")
+	if all := rows(o); o.code != 5 || len(all) != 3 || all["files"].Account != "work" || all["broken"].Error == "" {
+		t.Errorf("exit code %d: %+v", o.code, all)
+	}
+	contains(t, h.run("accounts").out, "work", "(unavailable)")
+	h.login(s, "--profile", "third", "--path", h.path("third")) // which looks at the others
+	if o := h.run("logout", "--all"); o.code != 5 || strings.Count(o.err, "the server has revoked the grant") != 3 {
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+}

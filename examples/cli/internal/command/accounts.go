@@ -1,6 +1,8 @@
 package command
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"github.com/regrant/regrant/examples/cli/internal/ui"
@@ -21,30 +23,41 @@ func (a *app) accounts() *cobra.Command {
 				Account  string `json:"account"`
 				Issuer   string `json:"issuer"`
 				ClientID string `json:"client_id"`
+				Error    string `json:"error,omitempty"`
 			}
 			all := []account{}
-			for _, p := range profiles {
-				names, err := a.names(c.Context(), p)
-				if err != nil {
-					return err
+			var errs []error
+			for p, err := range profiles {
+				var names []string
+				if err == nil {
+					names, err = a.names(c.Context(), p)
 				}
 				for _, name := range names {
-					all = append(all, account{p.Name, name, p.Issuer, p.ClientID})
+					all = append(all, account{p.Name, name, p.Issuer, p.ClientID, ""})
+				}
+				if err != nil {
+					all = append(all, account{p.Name, "", p.Issuer, p.ClientID, message(err)})
+					errs = append(errs, of(p, err))
 				}
 			}
+			failed := failures(errs)
 			switch {
 			case a.json:
-				return a.ui.Out.JSON(all)
+				return cmp.Or(a.ui.Out.JSON(all), failed)
 			case len(all) == 0:
 				a.nobody()
 				return nil
 			}
 			rows := make([][]string, len(all))
 			for i, x := range all {
-				rows[i] = []string{x.Profile, ui.Bold(ui.Name(x.Account)), ui.Name(x.Issuer), ui.Name(x.ClientID)}
+				name := ui.Bold(ui.Name(x.Account))
+				if x.Error != "" {
+					name = ui.Bad("(" + stateUnavailable + ")")
+				}
+				rows[i] = []string{x.Profile, name, ui.Name(x.Issuer), ui.Name(x.ClientID)}
 			}
 			a.ui.Out.Printf("%s", a.ui.Out.Table([]string{"PROFILE", "ACCOUNT", "ISSUER", "CLIENT"}, rows))
-			return nil
+			return failed
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -135,33 +136,48 @@ func (a *app) load() (profile.Profile, error) {
 	return p, nil
 }
 
-// profiles reads the profile that is named, or all of them.
-func (a *app) profiles() ([]profile.Profile, error) {
+// profiles reads the profile that is named, or all of them. Of one that cannot be read
+// there is the name and an error, beside the others.
+func (a *app) profiles() (iter.Seq2[profile.Profile, error], error) {
 	if a.profile != "" || a.ui.Getenv("REGRANT_PROFILE") != "" {
 		p, err := a.load()
-		return []profile.Profile{p}, err
+		return func(yield func(profile.Profile, error) bool) { yield(p, nil) }, err
 	}
 	return a.allProfiles()
 }
 
-func (a *app) allProfiles() ([]profile.Profile, error) {
+func (a *app) allProfiles() (iter.Seq2[profile.Profile, error], error) {
 	dir, err := a.dir()
+	var names []string
+	if err == nil {
+		names, err = dir.List()
+	}
 	if err != nil {
 		return nil, exit.With(exit.Configuration, "", err)
 	}
-	names, err := dir.List()
-	var all []profile.Profile
-	for _, name := range names {
-		var p profile.Profile
-		if p, err = dir.Load(name); err != nil {
-			break
+	return func(yield func(profile.Profile, error) bool) {
+		for _, name := range names {
+			p, err := dir.Load(name)
+			if err != nil {
+				err = exit.With(exit.Configuration, "", err)
+			}
+			if !yield(p, err) {
+				return
+			}
 		}
-		all = append(all, p)
+	}, nil
+}
+
+// of says of which profile an error is.
+func of(p profile.Profile, err error) error { return fmt.Errorf("profile %s: %w", p.Name, err) }
+
+// failures joins what went wrong with profiles. What to do is said of the first one.
+func failures(all []error) error {
+	if len(all) == 0 {
+		return nil
 	}
-	if err != nil {
-		return nil, exit.With(exit.Configuration, "", err)
-	}
-	return all, nil
+	code, hint := exit.Of(all[0])
+	return exit.With(code, hint, errors.Join(all...))
 }
 
 // in opens a session for the profile that is meant, and closes it after use.

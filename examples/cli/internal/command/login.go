@@ -183,8 +183,8 @@ func (l *loginRun) merge(args []string) (p profile.Profile, changed bool, err er
 	if err != nil {
 		return p, false, err
 	}
-	for _, other := range others {
-		if other.SamePlace(p) {
+	for other, err := range others {
+		if err == nil && other.SamePlace(p) { // a file that cannot be read names no place
 			hint := "regrant login --as NAME"
 			if other.Name != profile.Default {
 				hint = "regrant login --profile " + other.Name + " --as NAME"

@@ -40,17 +40,23 @@ accounts of all profiles, or of one with --profile.`,
 				}
 				return a.logOutOf(ctx, browser, map[string][]string{p.Name: {a.accountName()}}, p)
 			}
-			profiles, err := a.profiles()
+			all, err := a.profiles()
 			if err != nil {
 				return err
 			}
 			accounts := map[string][]string{}
-			for _, p := range profiles {
-				if accounts[p.Name], err = a.names(ctx, p); err != nil {
-					return err
+			var profiles []profile.Profile
+			var errs []error
+			for p, err := range all {
+				if err == nil {
+					accounts[p.Name], err = a.names(ctx, p)
 				}
+				if err != nil {
+					errs = append(errs, of(p, err))
+				}
+				profiles = append(profiles, p)
 			}
-			return a.logOutOf(ctx, browser, accounts, profiles...)
+			return errors.Join(failures(errs), a.logOutOf(ctx, browser, accounts, profiles...))
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all accounts")

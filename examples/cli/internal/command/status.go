@@ -42,6 +42,9 @@ const (
 	stateUnreadable = "unreadable"
 )
 
+// stateUnavailable is that of a profile whose accounts cannot be had.
+const stateUnavailable = "unavailable"
+
 var words = map[client.State]string{
 	client.StateFresh: stateFresh, client.StateRenewable: stateRenewable, client.StateRenewing: stateRenewing,
 	client.StateLoginRequired: stateLogin, client.StateUnreadable: stateUnreadable, client.StateUnknown: "unknown",
@@ -60,24 +63,25 @@ server is asked.
   renewing         another program does so at this moment
   login required   the server has ended the grant, or nobody is logged in
   unreadable       the record does not open: another passphrase, or damaged
+  unavailable      the profile, or the place of its grants, cannot be used
 
 LOGIN AGAIN says when the refresh token ends, where the server has told.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			all, err := a.states(c.Context())
+			all, failed, err := a.states(c.Context())
 			switch {
 			case err != nil:
 				return err
 			case watch:
 				return a.watch(c.Context(), all)
 			case a.json:
-				return a.ui.Out.JSON(all)
+				return cmp.Or(a.ui.Out.JSON(all), failed)
 			case len(all) == 0:
 				a.nobody()
 				return nil
 			}
 			a.ui.Out.Printf("%s", a.table(all, time.Now()))
-			return nil
+			return failed
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "keep showing, until ^C")
@@ -92,7 +96,7 @@ func (a *app) watch(ctx context.Context, all []state) error {
 	looked := time.Now()
 	return a.ui.Out.Watch(ctx, func(now time.Time) (string, error) {
 		if now.Sub(looked) >= time.Second {
-			fresh, err := a.states(ctx)
+			fresh, _, err := a.states(ctx)
 			if err != nil {
 				return "", err
 			}
@@ -105,31 +109,39 @@ func (a *app) watch(ctx context.Context, all []state) error {
 	})
 }
 
-// states looks at all accounts. Nobody is asked but the stores.
-func (a *app) states(ctx context.Context) ([]state, error) {
+// states looks at all accounts. Nobody is asked but the stores. A profile that cannot be
+// used has a row that says so; failed is why.
+func (a *app) states(ctx context.Context) (all []state, failed, err error) {
 	profiles, err := a.profiles()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all := []state{}
-	for _, p := range profiles {
-		err := a.inProfile(ctx, p, session.Options{}, func(s *session.Session) error {
-			for status, err := range s.Client.Accounts(ctx) {
-				if err != nil {
-					return err
+	all = []state{}
+	var errs []error
+	for p, err := range profiles {
+		if err == nil {
+			err = a.inProfile(ctx, p, session.Options{}, func(s *session.Session) error {
+				for status, err := range s.Client.Accounts(ctx) {
+					if err != nil {
+						return err
+					}
+					all = append(all, stateOf(s, status))
 				}
-				all = append(all, stateOf(s, status))
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+				return nil
+			})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case err != nil:
+			all = append(all, state{Profile: p.Name, Issuer: p.Issuer, State: stateUnavailable, Error: message(err), Store: p.Store})
+			errs = append(errs, of(p, err))
 		}
 	}
 	slices.SortFunc(all, func(a, b state) int {
 		return cmp.Or(cmp.Compare(a.Profile, b.Profile), cmp.Compare(a.Account, b.Account))
 	})
-	return all, nil
+	return all, failures(errs), nil
 }
 
 func stateOf(s *session.Session, status client.Status) state {
@@ -149,9 +161,13 @@ func stateOf(s *session.Session, status client.Status) state {
 func (a *app) table(all []state, now time.Time) string {
 	rows := make([][]string, len(all))
 	for i, x := range all {
+		renewed := strconv.FormatUint(x.Generation, 10)
+		if x.State == stateUnavailable {
+			renewed = ""
+		}
 		rows[i] = []string{
 			x.Profile, ui.Bold(ui.Name(x.Account)), a.word(x), a.lifetime(x, now),
-			deadline(x, now), strconv.FormatUint(x.Generation, 10), x.Store,
+			deadline(x, now), renewed, ui.Name(x.Store),
 		}
 	}
 	return a.ui.Out.Table([]string{"PROFILE", "ACCOUNT", "STATE", "ACCESS TOKEN", "LOGIN AGAIN", "RENEWED", "STORE"}, rows)
@@ -172,7 +188,7 @@ func (a *app) word(x state) string {
 func (a *app) lifetime(x state, now time.Time) string {
 	const columns = 10
 	switch {
-	case x.State == stateLogin, x.State == stateUnreadable:
+	case x.State == stateLogin, x.State == stateUnreadable, x.State == stateUnavailable:
 		return ""
 	case x.Expiry.IsZero():
 		return "no end"

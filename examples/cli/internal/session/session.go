@@ -27,11 +27,12 @@ type Opener struct {
 	Debug io.Writer // gets the protocol, without secrets; nil: nobody wants it
 
 	sealers map[string]tokenstore.Sealer // by store and path
+	locked  map[string]error             // places that could not be opened
 }
 
 // NewOpener returns an Opener.
 func NewOpener(u *ui.UI, debug io.Writer) *Opener {
-	return &Opener{UI: u, Debug: debug, sealers: map[string]tokenstore.Sealer{}}
+	return &Opener{UI: u, Debug: debug, sealers: map[string]tokenstore.Sealer{}, locked: map[string]error{}}
 }
 
 // Options say what a session is for.

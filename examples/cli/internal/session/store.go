@@ -58,7 +58,7 @@ func (s *Session) openStore(ctx context.Context) (err error) {
 	if s.Sealer = s.opener.sealers[place]; s.Sealer != nil {
 		return nil
 	}
-	if err := s.unlock(ctx); err != nil {
+	if err := s.once(ctx, place, s.unlock); err != nil {
 		return err
 	}
 	if s.Sealer != (nothing{}) {
@@ -75,7 +75,7 @@ func (s *Session) openKeychain(ctx context.Context) error {
 		return nil
 	}
 	end := s.ui.Err.Slow("Waiting for the keychain: is it asking you to unlock it?").Begin()
-	err := store.Check(ctx)
+	err := s.once(ctx, profile.Keyring, store.Check)
 	end()
 	switch {
 	case err == nil:
@@ -84,6 +84,19 @@ func (s *Session) openKeychain(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return exit.With(exit.Store, "", err)
+}
+
+// once opens a place for which somebody may be asked. Where that has failed it fails: status
+// looks at one place for several profiles, and every second with --watch.
+func (s *Session) once(ctx context.Context, place string, open func(context.Context) error) error {
+	if err := s.opener.locked[place]; err != nil {
+		return err
+	}
+	err := open(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.opener.locked[place] = err
+	}
+	return err
 }
 
 func (s *Session) openDatabase(ctx context.Context, path string) error {
