@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,6 @@ func TestAClientSecretIsKeptSealed(t *testing.T) {
 	}
 	contains(t, h.must("reseal", "--new-passphrase-file", "passphrase").err, "Sealed 0 records")
 
-	h.must("logout")
 	h.write("secret", clienttest.ConfidentialSecret+"\n")
 	h.must("login", "--client-secret-file", h.path("secret"))
 	h.must("token", "--refresh")
@@ -199,5 +199,55 @@ func TestAProfileThatCannotBeUsedHidesNoOther(t *testing.T) {
 	h.login(s, "--profile", "third", "--path", h.path("third")) // which looks at the others
 	if o := h.run("logout", "--all"); o.code != 5 || strings.Count(o.err, "the server has revoked the grant") != 3 {
 		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+}
+
+func TestTheClientSecretThatIsKeptGoesWithTheLastAccount(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	enterSecret := func(args ...string) {
+		t.Helper()
+		x := h.open(80, 24, append([]string{"login"}, args...)...)
+		x.See("Client secret of test-confidential:")
+		x.Press(clienttest.ConfidentialSecret + terminal.Enter)
+		if code := x.Wait(); code != 0 {
+			t.Fatalf("exit code %d:\n%s", code, x.Text())
+		}
+	}
+	records := func() int {
+		files, err := filepath.Glob(h.path(".local", "share", "regrant", "grants", "*.grant"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	enterSecret(s.Issuer(), "--client-id", clienttest.ConfidentialClient, "--store", "file", "--client-secret")
+	h.must("login", "--as", "work")
+	if o := h.must("logout"); strings.Contains(o.err, "client secret") || records() != 2 {
+		t.Errorf("one account is left, and %d records: %s", records(), o.err)
+	}
+	if o := h.must("logout", "--as", "work"); !strings.Contains(o.err, "The client secret of test-confidential, which was kept here, is deleted, too.") || records() != 0 {
+		t.Errorf("%d records are left: %s", records(), o.err)
+	}
+	contains(t, h.must("logout", "--all").err, "Nobody is logged in")
+
+	if o := h.run("login"); o.code != 2 || !strings.Contains(o.err, "--client-secret-file") {
+		t.Errorf("nobody can be asked for it: exit code %d, %s", o.code, o.err)
+	}
+	enterSecret()
+	h.must("token", "--refresh")
+	o := h.must("logout", "--all", "--json")
+	gone := parse[[]struct {
+		Account string
+		Revoked bool
+		Secret  bool `json:"client_secret_deleted"`
+	}](t, o.out)
+	if len(gone) != 1 || !gone[0].Revoked || !gone[0].Secret || records() != 0 {
+		t.Errorf("%d records are left: %s", records(), o.out)
+	}
+
+	enterSecret()
+	h.write("secret", clienttest.ConfidentialSecret)
+	if h.must("login", "--client-secret-file", "secret"); records() != 1 {
+		t.Errorf("the profile names a file now, and there are %d records", records())
 	}
 }

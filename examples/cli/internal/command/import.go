@@ -86,9 +86,7 @@ func (r *importRun) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.inProfile(ctx, p, session.Options{Login: true}, func(s *session.Session) error {
-		return r.enter(ctx, s, g, missed, changed)
-	})
+	return r.login.in(ctx, p, func(s *session.Session) error { return r.enter(ctx, s, g, missed, changed) })
 }
 
 // look reads what the source has.
@@ -180,10 +178,8 @@ func (r *importRun) enter(ctx context.Context, s *session.Session, g adopt.Grant
 	if err != nil {
 		return r.failed(s.Profile, changed, err)
 	}
-	if changed {
-		if err := r.login.save(s); err != nil {
-			return err
-		}
+	if err := r.login.save(ctx, s, changed); err != nil {
+		return err
 	}
 	if a.json {
 		return a.ui.Out.JSON(struct {

@@ -98,22 +98,32 @@ func (l *loginRun) profileFlags(c *cobra.Command) {
 }
 
 func (l *loginRun) run(ctx context.Context, args []string) error {
-	a := l.app
 	p, changed, err := l.merge(args)
 	if err != nil {
 		return err
 	}
-	secret := ""
-	if l.secret {
-		if secret, err = a.ui.AskSecret(ctx, "Client secret of "+ui.Name(p.ClientID)+": "); err != nil {
+	return l.in(ctx, p, func(s *session.Session) error { return l.enter(ctx, s, changed) })
+}
+
+// in opens a session for a new grant. It asks for the client secret, if that is wanted, or
+// has gone with the last logout.
+func (l *loginRun) in(ctx context.Context, p profile.Profile, use func(*session.Session) error) error {
+	return l.app.inProfile(ctx, p, session.Options{Login: true}, func(s *session.Session) error {
+		has, err := s.HasSecret(ctx)
+		if err != nil {
+			return err
+		}
+		if l.secret = l.secret || !has; l.secret {
+			secret, err := l.app.ui.AskSecret(ctx, "Client secret of "+ui.Name(p.ClientID)+": ")
 			if errors.Is(err, ui.ErrNoTerminal) {
 				err = exit.With(exit.Usage, "use --client-secret-file, or --client-secret-env", err)
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			s.UseSecret(secret)
 		}
-	}
-	return a.inProfile(ctx, p, session.Options{Login: true, Secret: secret}, func(s *session.Session) error {
-		return l.enter(ctx, s, changed)
+		return use(s)
 	})
 }
 
@@ -130,27 +140,33 @@ func (l *loginRun) enter(ctx context.Context, s *session.Session, changed bool) 
 	if err := l.by(ctx, s.Profile, enter); err != nil {
 		return l.failed(ctx, s.Profile, err)
 	}
+	if err := l.save(ctx, s, changed); err != nil {
+		return err
+	}
+	return l.welcome(ctx, s, me)
+}
+
+// save keeps the client secret and the profile for the next command.
+func (l *loginRun) save(ctx context.Context, s *session.Session, changed bool) error {
 	if l.secret {
 		if err := s.KeepSecret(ctx); err != nil {
 			return fmt.Errorf("the login succeeded, but the client secret could not be kept: %w", err)
 		}
 	}
-	if changed {
-		if err := l.save(s); err != nil {
-			return err
-		}
+	if !changed {
+		return nil
 	}
-	return l.welcome(ctx, s, me)
-}
-
-// save keeps the profile for the next command.
-func (l *loginRun) save(s *session.Session) error {
 	dir, err := l.app.dir()
 	if err == nil {
 		err = dir.Save(s.Profile)
 	}
 	if err != nil {
 		return fmt.Errorf("the login succeeded, but the profile could not be saved: %w", err)
+	}
+	if !s.Profile.ClientSecret.Kept { // any more
+		if _, err := s.ForgetSecret(ctx); err != nil {
+			return fmt.Errorf("the login succeeded, but the client secret of before could not be deleted: %w", err)
+		}
 	}
 	return nil
 }

@@ -16,9 +16,10 @@ import (
 // A farewell is what became of a logout.
 type farewell struct {
 	Profile string `json:"profile"`
-	Account string `json:"account"`
+	Account string `json:"account,omitempty"` // "": it is about the client secret alone
 	Deleted bool   `json:"deleted"`
 	Revoked bool   `json:"revoked"`
+	Secret  bool   `json:"client_secret_deleted,omitempty"` // that was kept, for nobody is logged in any more
 	Error   string `json:"error,omitempty"`
 }
 
@@ -29,7 +30,10 @@ func (a *app) logout() *cobra.Command {
 		Short: "Revoke a grant at the server and delete it here",
 		Long: `Revoke the grant of an account at the server, and delete it here whatever the server
 answers. If it may not know, that is said, and the exit code is 1. With --all: all
-accounts of all profiles, or of one with --profile.`,
+accounts of all profiles, or of one with --profile.
+
+With the last account of a profile goes the client secret that is kept for it; the next
+login asks for it. The profile itself stays: it has no secret.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
@@ -53,6 +57,7 @@ accounts of all profiles, or of one with --profile.`,
 				}
 				if err != nil {
 					errs = append(errs, of(p, err))
+					continue
 				}
 				profiles = append(profiles, p)
 			}
@@ -69,18 +74,28 @@ func (a *app) logOutOf(ctx context.Context, browser bool, accounts map[string][]
 	all := []farewell{}
 	var failed error
 	for _, p := range profiles {
-		if len(accounts[p.Name]) == 0 {
-			continue
+		var here []farewell
+		if len(accounts[p.Name]) > 0 {
+			failed = errors.Join(failed, a.inProfile(ctx, p, session.Options{}, func(s *session.Session) error {
+				var failed error
+				for _, name := range accounts[p.Name] {
+					f, err := a.logOut(ctx, s, name, browser)
+					here = append(here, f)
+					failed = errors.Join(failed, err)
+				}
+				return failed
+			}))
 		}
-		failed = errors.Join(failed, a.inProfile(ctx, p, session.Options{}, func(s *session.Session) error {
-			var failed error
-			for _, name := range accounts[p.Name] {
-				f, err := a.logOut(ctx, s, name, browser)
-				all = append(all, f)
-				failed = errors.Join(failed, err)
+		forgotten, err := a.forget(ctx, p)
+		failed = errors.Join(failed, err)
+		if forgotten {
+			if len(here) == 0 {
+				here = []farewell{{Profile: p.Name}}
 			}
-			return failed
-		}))
+			here[len(here)-1].Secret = true
+			a.sayf("  The client secret of %s, which was kept here, is deleted, too.", ui.Name(p.ClientID))
+		}
+		all = append(all, here...)
 	}
 	switch {
 	case a.json:
@@ -89,6 +104,23 @@ func (a *app) logOutOf(ctx context.Context, browser bool, accounts map[string][]
 		a.nobody()
 	}
 	return failed
+}
+
+// forget deletes the client secret that is kept for p, if nobody is logged in there any
+// more, and tells whether it was there. It opens nothing for that.
+func (a *app) forget(ctx context.Context, p profile.Profile) (forgotten bool, err error) {
+	if !p.ClientSecret.Kept {
+		return false, nil
+	}
+	names, err := a.names(ctx, p)
+	if err != nil || len(names) > 0 {
+		return false, err
+	}
+	err = a.inProfile(ctx, p, session.Options{Names: true}, func(s *session.Session) error {
+		forgotten, err = s.ForgetSecret(ctx)
+		return err
+	})
+	return forgotten, err
 }
 
 // logOut logs out of one account.

@@ -54,6 +54,38 @@ func (s *Session) keptSecret(ctx context.Context) (string, error) {
 // ClientSecret returns the client secret of the profile.
 func (s *Session) ClientSecret(ctx context.Context) (string, error) { return s.clientSecret(ctx) }
 
+// HasSecret tells whether the client secret can be had, if the profile says that it is kept.
+func (s *Session) HasSecret(ctx context.Context) (bool, error) {
+	if !s.Profile.ClientSecret.Kept || s.secret != "" {
+		return true, nil
+	}
+	_, err := s.keptSecret(ctx)
+	if errors.Is(err, ErrNoSecret) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// UseSecret gives the session a client secret that is not kept yet.
+func (s *Session) UseSecret(secret string) { s.secret = secret }
+
+// ForgetSecret deletes the client secret from the store, and tells whether it was there.
+func (s *Session) ForgetSecret(ctx context.Context) (bool, error) {
+	key := s.secretKey()
+	for {
+		_, v, err := s.Store.Load(ctx, key)
+		switch {
+		case errors.Is(err, tokenstore.ErrNotFound):
+			return false, nil
+		case err != nil && v == "":
+			return false, err
+		}
+		if err = s.Store.Delete(ctx, key, v); !errors.Is(err, tokenstore.ErrConflict) {
+			return err == nil, err
+		}
+	}
+}
+
 // KeepSecret seals the client secret that the session was opened with into the store.
 func (s *Session) KeepSecret(ctx context.Context) error {
 	key := s.secretKey()
