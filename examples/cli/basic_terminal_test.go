@@ -58,6 +58,39 @@ func TestDeviceLoginShowsACodeAQRCodeAndACountdown(t *testing.T) {
 	}
 }
 
+func TestAPasswordLoginAsksOnTheTerminalAndShowsNoPassword(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	s.Set(func(o *clienttest.Options) {
+		o.Users = []clienttest.User{{Account: "alice", Password: "correct horse"}}
+	})
+	x := h.open(80, 24, "login", s.Issuer(), "--client-id", clienttest.PublicClient, "--store", "file", "--password")
+	x.See("User name:")
+	x.Press("alice" + terminal.Enter)
+	x.See("Password:")
+	x.Press("correct horse" + terminal.Enter)
+	if code := x.Wait(); code != 0 || strings.Contains(x.Written(), "correct") {
+		t.Errorf("exit code %d:\n%s", code, x.Written())
+	}
+	x.Golden("login-password")
+	h.must("token", "--refresh")
+	if err := secretsIn(h.dir, "correct horse", ""); err != nil {
+		t.Error(err)
+	}
+
+	x = h.open(80, 24, "login", "--password", "--as", "other")
+	x.See("User name:")
+	x.Press("alice" + terminal.Enter)
+	x.See("Password:")
+	x.Press("wrong" + terminal.Enter)
+	if code := x.Wait(); code != 5 {
+		t.Errorf("a wrong password: exit code %d:\n%s", code, x.Text())
+	}
+	contains(t, h.must("accounts").out, "default")
+	if strings.Contains(h.must("accounts").out, "other") {
+		t.Error("a wrong password has made an account")
+	}
+}
+
 func TestATerminalGetsNoTokenUnlessForced(t *testing.T) {
 	s, h := clienttest.NewServer(t), newHome(t)
 	h.login(s)
