@@ -95,3 +95,26 @@ func TestAClientSecretOnTheCommandLineIsRefusedAndNotRepeated(t *testing.T) {
 		contains(t, o.err, "takes no value")
 	}
 }
+
+func TestAProviderThatIsNamedIsAskedInItsOwnWay(t *testing.T) {
+	s, h := clienttest.NewServer(t), newHome(t)
+	asksOffline := func() bool { return strings.HasSuffix(asked(s), "access_type=offline") }
+	h.login(s, "--provider", "google")
+	if !asksOffline() {
+		t.Error("Google is asked as any other server")
+	}
+	if h.must("login", "--as", "later"); !asksOffline() {
+		t.Error("the profile does not say which provider it is")
+	}
+	if h.must("login", "--provider", "none"); asksOffline() {
+		t.Error("nobody is asked as Google is")
+	}
+	if o := h.run("login", "--provider", "nobody"); o.code != 5 || !strings.Contains(o.err, `--provider: there is no profile "nobody", but these: `) {
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+	contains(t, h.must("__complete", "login", "--provider", "key").out, "keycloak\tKeycloak")
+	o := h.run("login", "--provider", "github", "--client-id", "x", "--profile", "hub", "--store", "file", "--password")
+	if o.code != 2 || !strings.Contains(o.err, "terminal") { // it knows the issuer
+		t.Errorf("exit code %d: %s", o.code, o.err)
+	}
+}

@@ -148,8 +148,8 @@ func asked(s *clienttest.Server) string {
 	last := ""
 	for _, x := range s.Exchanges() {
 		if x.Path == clienttest.AuthorizePath && x.Query.Get("scope") != "" {
-			last = fmt.Sprintf("%s acr_values=%s audience=%s max_age=%s", x.Query.Get("scope"),
-				x.Query.Get("acr_values"), x.Query.Get("audience"), x.Query.Get("max_age"))
+			last = fmt.Sprintf("%s acr_values=%s audience=%s max_age=%s access_type=%s", x.Query.Get("scope"),
+				x.Query.Get("acr_values"), x.Query.Get("audience"), x.Query.Get("max_age"), x.Query.Get("access_type"))
 		}
 	}
 	return last

@@ -79,7 +79,7 @@ func (a *app) report(err error) int {
 // programmers: of the fields of its Config, where a user has flags.
 func message(err error) string {
 	words := strings.NewReplacer(
-		"Config.Issuer", "the issuer", "Config.Scopes", "--scope", "Config.Params", "--param", "Config.RedirectURL", "--redirect-url",
+		"Config.Issuer", "the issuer", "Config.Provider", "--provider", "Config.Scopes", "--scope", "Config.Params", "--param", "Config.RedirectURL", "--redirect-url",
 		"Config.Endpoint.DeviceAuthURL", "--device-endpoint", "Config.Endpoint", "--token-endpoint and its like",
 		"Config.Auth", "--client-secret", "Config.ClientID", "--client-id",
 		"; where no browser opens, log in with Device, or with Paste", "",

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/client/provider"
 	"github.com/regrant/regrant/examples/cli/internal/call"
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/login"
@@ -49,8 +50,8 @@ How to log in:
   regrant login --as work
   regrant login --device
   regrant login https://sso.example.com --client-id tool --profile work --store file
-  regrant login https://accounts.google.com --client-id ID --client-secret \
-      --scope openid --scope email --param access_type=offline --param prompt=consent`,
+  regrant login https://accounts.google.com --client-id ID --client-secret --scope openid --scope email
+  regrant login https://sso.example.com/realms/main --provider keycloak --client-id tool --profile main`,
 		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			l.cmd = c
@@ -80,6 +81,7 @@ func (l *loginRun) wayFlags(c *cobra.Command) {
 func (l *loginRun) profileFlags(c *cobra.Command) {
 	f, p := c.Flags(), &l.profile
 	f.StringVar(&p.ClientID, "client-id", "", "the client identifier that the server has given to this program")
+	f.StringVar(&p.Provider, "provider", "", "what the server is, such as keycloak: how to log in there is known then; none: known by the issuer, or not at all")
 	f.StringSliceVar(&p.Scopes, "scope", nil, "a scope to ask for, again for each; none: openid and offline_access if the server has them")
 	f.StringArrayVar(&l.params, "param", nil, "NAME=VALUE to add to authorization requests, again for each")
 	f.StringVar(&p.Store, "store", "", "where the grant is kept: keyring (default), file or sqlite")
@@ -94,6 +96,11 @@ func (l *loginRun) profileFlags(c *cobra.Command) {
 	f.StringVar(&p.Endpoint.Device, "device-endpoint", "", "of a server without discovery")
 	f.StringVar(&p.Endpoint.Revocation, "revocation-endpoint", "", "of a server without discovery")
 	c.MarkFlagsMutuallyExclusive("client-secret", "client-secret-file", "client-secret-env")
+	var known []string
+	for _, p := range provider.All() {
+		known = append(known, p.Name+"\t"+p.Title)
+	}
+	_ = c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("store", cobra.FixedCompletions([]string{profile.Keyring, profile.File, profile.SQLite}, cobra.ShellCompDirectiveNoFileComp))
 }
 

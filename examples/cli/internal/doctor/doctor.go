@@ -53,7 +53,7 @@ const patience = 15 * time.Second
 
 // Run examines everything that takes no login.
 func (e *Exam) Run(ctx context.Context) {
-	e.provider = provider.Lookup(e.Profile.Issuer)
+	e.provider = e.Profile.Known()
 	e.discover(ctx)
 	if e.meta != nil {
 		e.endpoints(ctx)

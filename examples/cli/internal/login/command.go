@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/regrant/regrant/client/provider"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
 	"github.com/regrant/regrant/examples/cli/internal/ui"
 )
@@ -27,7 +26,7 @@ func Command(profileName, account string, args ...string) string {
 func First(p profile.Profile, account string) string {
 	args := []string{p.Issuer, "--client-id", p.ClientID, "--store", p.Store}
 	for _, flag := range [][2]string{
-		{"--path", p.Path}, {"--passphrase-file", p.PassphraseFile}, {"--redirect-url", p.RedirectURL},
+		{"--provider", p.Provider}, {"--path", p.Path}, {"--passphrase-file", p.PassphraseFile}, {"--redirect-url", p.RedirectURL},
 		{"--client-secret-env", p.ClientSecret.Env}, {"--client-secret-file", p.ClientSecret.File},
 		{"--authorization-endpoint", p.Endpoint.Authorization}, {"--token-endpoint", p.Endpoint.Token},
 		{"--device-endpoint", p.Endpoint.Device}, {"--revocation-endpoint", p.Endpoint.Revocation},
@@ -89,7 +88,7 @@ func Scopes(p profile.Profile, granted []string, wanted ...string) []string {
 // want offline_access for a refresh token, which it gave without before (OpenID Connect
 // Core 1.0 section 11); the SDK knows what a known provider wants.
 func Identity(p profile.Profile) []string {
-	if provider.Lookup(p.Issuer) != nil {
+	if p.Known() != nil {
 		return []string{"openid"}
 	}
 	return []string{"openid", "offline_access"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
+	"strings"
 
 	"github.com/regrant/regrant/examples/cli/internal/exit"
 	"github.com/regrant/regrant/examples/cli/internal/profile"
@@ -29,6 +30,7 @@ func Merge(old, fresh profile.Profile, loadErr error) (p profile.Profile, change
 	p = old
 	set(&p.Issuer, fresh.Issuer)
 	set(&p.ClientID, fresh.ClientID)
+	set(&p.Provider, fresh.Provider)
 	set(&p.Store, fresh.Store)
 	set(&p.Path, fresh.Path)
 	set(&p.PassphraseFile, fresh.PassphraseFile)
@@ -40,6 +42,9 @@ func Merge(old, fresh profile.Profile, loadErr error) (p profile.Profile, change
 	}
 	if fresh.Params != nil {
 		p.Params = fresh.Params
+	}
+	if known := p.Known(); known != nil && p.Issuer == "" && len(known.Issuers) == 1 && !strings.Contains(known.Issuers[0], "{") {
+		p.Issuer = known.Issuers[0]
 	}
 	switch {
 	case p.Issuer == "":

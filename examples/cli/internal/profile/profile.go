@@ -3,6 +3,7 @@
 //
 //	issuer    = "https://login.example.com"
 //	client-id = "my-cli"
+//	provider  = "keycloak"                     # what the server is; left out: known by its issuer, or not at all
 //	scopes    = ["openid", "offline_access"]   # left out: what the server offers of these two
 //	store     = "keyring"                      # or "file", "sqlite"
 //	path      = "/home/me/grants"              # of the files or the database; left out: the user's data directory
@@ -29,6 +30,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/regrant/regrant/client/provider"
 )
 
 // Default is the profile, and the account, of those who have only one.
@@ -47,6 +50,7 @@ type Profile struct {
 
 	Issuer         string            `json:"issuer"                    toml:"issuer"`
 	ClientID       string            `json:"client_id"                 toml:"client-id"`
+	Provider       string            `json:"provider,omitempty"        toml:"provider,omitempty"`
 	Scopes         []string          `json:"scopes,omitempty"          toml:"scopes,omitempty"`
 	Store          string            `json:"store"                     toml:"store"`
 	Path           string            `json:"path,omitempty"            toml:"path,omitempty"`
@@ -60,6 +64,21 @@ type Profile struct {
 // SamePlace tells whether both keep their accounts under the same names.
 func (p *Profile) SamePlace(other Profile) bool {
 	return p.Issuer == other.Issuer && p.ClientID == other.ClientID && p.Store == other.Store && p.Path == other.Path
+}
+
+// Known returns what is known about the server, nil if that is nothing: as
+// client.Config.Provider, which "none" switches off.
+func (p *Profile) Known() *provider.Profile {
+	switch p.Provider {
+	case "":
+		return provider.Lookup(p.Issuer)
+	case "none":
+		return nil
+	}
+	if known := provider.ByName(p.Provider); known != nil {
+		return known.At(p.Issuer)
+	}
+	return nil
 }
 
 // A SecretRef tells where the client secret is. Zero: there is none.

@@ -103,7 +103,7 @@ func (s *Session) open(ctx context.Context) error {
 		return err
 	}
 	cfg := client.Config{
-		Issuer: p.Issuer, ClientID: p.ClientID, Store: s.Store, Sealer: s.Sealer, Scopes: p.Scopes,
+		Issuer: p.Issuer, Provider: p.Provider, ClientID: p.ClientID, Store: s.Store, Sealer: s.Sealer, Scopes: p.Scopes,
 		RedirectURL: cmp.Or(p.RedirectURL, defaultRedirect), RevocationURL: p.Endpoint.Revocation,
 		Endpoint:   oauth2.Endpoint{AuthURL: p.Endpoint.Authorization, TokenURL: p.Endpoint.Token, DeviceAuthURL: p.Endpoint.Device},
 		Params:     url.Values{},
