@@ -23,31 +23,37 @@ func arrived(t *testing.T, held *clienttest.Held) {
 }
 
 func TestWhoWaitsForTheServerIsToldSo(t *testing.T) {
-	s, h := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("the answer")) })
 	for _, tc := range []struct {
 		path string
 		args []string
 		left string // on the screen
 	}{
 		{clienttest.TokenPath, []string{"token", "--refresh", "--force"}, ""},
-		{clienttest.DiscoveryPath, []string{"token", "--refresh", "--force"}, ""},
 		{clienttest.TokenPath, []string{"exec", "--fresh", "--", "echo", "done"}, "done"},
-		{clienttest.TokenPath, []string{"login"}, "Logged in as alice"},
-		{clienttest.APIPath, []string{"call", s.URL(clienttest.APIPath)}, "the answer"},
+		{clienttest.DiscoveryPath, []string{"login"}, "Logged in as alice"},
+		{clienttest.APIPath, []string{"call"}, "the answer"},
 		{clienttest.RevokePath, []string{"logout"}, "revoked"},
 	} {
-		held := s.HoldAnswer(tc.path)
-		x := h.open(80, 24, tc.args...)
-		arrived(t, held)
-		x.See("Waiting for 127.0.0.1:")
-		held.Release()
-		if code := x.Wait(); code != 0 || strings.Contains(x.Text(), "Waiting") || !strings.Contains(x.Text(), tc.left) {
-			t.Errorf("%v: exit code %d, and what is left is\n%s", tc.args, code, x.Text())
-		}
+		t.Run(tc.args[0], func(t *testing.T) {
+			t.Parallel() // each waits for a second
+			s, h := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("the answer")) })
+			if tc.args[0] == "call" {
+				tc.args = append(tc.args, s.URL(clienttest.APIPath))
+			}
+			held := s.HoldAnswer(tc.path)
+			x := h.open(80, 24, tc.args...)
+			arrived(t, held)
+			x.See("Waiting for 127.0.0.1:")
+			held.Release()
+			if code := x.Wait(); code != 0 || strings.Contains(x.Text(), "Waiting") || !strings.Contains(x.Text(), tc.left) {
+				t.Errorf("exit code %d, and what is left is\n%s", code, x.Text())
+			}
+		})
 	}
 }
 
 func TestWhoWaitsForTheRenewalOfAnotherShellIsToldSo(t *testing.T) {
+	t.Parallel()
 	s, h := clienttest.NewServer(t), newHome(t)
 	h.login(s)
 	held := s.HoldAnswer(clienttest.TokenPath)
@@ -71,6 +77,7 @@ func TestWhoWaitsForTheRenewalOfAnotherShellIsToldSo(t *testing.T) {
 }
 
 func TestAWaitIsNotToldToAPipe(t *testing.T) {
+	t.Parallel()
 	s, h := clienttest.NewServer(t), newHome(t)
 	h.login(s)
 	s.FailNext(clienttest.TokenPath, clienttest.Fault{DelayAnswer: 1500 * time.Millisecond}, 1)
