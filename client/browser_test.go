@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,12 +203,8 @@ func TestABrowserLoginEndsWithItsContextAndWithTheClient(t *testing.T) {
 }
 
 func TestTheRedirectURLIsUsedAsItIsRegistered(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fixed := free.Addr().String()
-	free.Close()
+	// One that the system does not give to connections meanwhile.
+	fixed := "127.0.0.1:" + strconv.Itoa(5000+rand.IntN(5000))
 	for registered, want := range map[string]string{
 		"":                              `^http://127\.0\.0\.1:\d+/callback$`,
 		"http://127.0.0.1/cb/a":         `^http://127\.0\.0\.1:\d+/cb/a$`,

@@ -1,10 +1,14 @@
 package loopback_test
 
 import (
+	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/regrant/regrant/internal/loopback"
@@ -119,12 +123,12 @@ func TestAPortThatSomebodyElseHasIsNotShared(t *testing.T) {
 		{"localhost on IPv6", "::1", "localhost"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			squatter, err := net.Listen("tcp", net.JoinHostPort(tc.theirs, "0"))
+			port := freePort(t)
+			squatter, err := net.Listen("tcp", net.JoinHostPort(tc.theirs, port))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer squatter.Close()
-			_, port, _ := net.SplitHostPort(squatter.Addr().String())
 			r, err := loopback.Listen(t.Context(), "http://"+tc.ours+":"+port+"/cb")
 			if err == nil {
 				r.Close(loopback.Failed)
@@ -186,13 +190,25 @@ func TestTheNetworkCannotReachTheReceiver(t *testing.T) {
 	}
 }
 
+// freePort returns a port that nobody has on loopback. It is none of those that a
+// system gives to connections and to listeners that do not choose: another program
+// would soon get it.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(5000 + rand.IntN(5000))
+		if !taken("127.0.0.1", port) && !taken("::1", port) {
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
+}
+
+func taken(host, port string) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err == nil {
+		l.Close()
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
 }
