@@ -179,7 +179,10 @@ func (k *keeper) refresh(ctx context.Context, w want) (*oauth2.Token, error) {
 		if err != nil {
 			return nil, err
 		}
-		if mine || f.renewed.Load() || !w.force && t.AccessToken != w.rejected {
+		switch {
+		case mine, w.force && f.renewed.Load():
+			return t, nil
+		case !w.force && (t.AccessToken != w.rejected || f.unsaved.Load()): // nothing is renewed before that is saved
 			return t, nil
 		}
 		select { // it may have settled, and go on to save: there is no other before its end
