@@ -175,17 +175,7 @@ func TestAHostileServerIsNotNoticedWhileTokensWorkThatAreRenewedAheadOfTime(t *t
 				t.Logf("%d token requests, at most %d goroutines", x.asked.Load(), highest)
 
 				time.Sleep(3 * time.Minute)
-				x.hostile.CloseIdleConnections()
-				if left := goroutines() - quiet; left > 5 { // the runtime has some of its own for cleanups
-					t.Errorf("%d goroutines are left", left)
-				}
-				x.mood.Store(nil)
-				time.Sleep(2 * time.Hour) // no server is believed that it needs longer
-				for i := range users {
-					if _, err := c.Account(name(i)).Token(t.Context()); err != nil {
-						t.Fatalf("once the server works again: %v", err)
-					}
-				}
+				x.isOver(t, c, users, quiet)
 			})
 		})
 	}

@@ -225,19 +225,26 @@ func TestAHostileServerNeverMakesABackendHang(t *testing.T) {
 				t.Logf("%d token requests in %v, at most %d goroutines", x.asked.Load(), waves*2*patience, most)
 
 				time.Sleep(2 * time.Minute)
-				x.hostile.CloseIdleConnections()
-				if left := goroutines() - quiet; left > 5 { // the runtime has some of its own for cleanups
-					t.Errorf("%d goroutines are left", left)
-				}
-				x.mood.Store(nil)
-				time.Sleep(2 * time.Hour) // no server is believed that it needs longer
-				for i := range users {
-					if _, err := c.Account(name(i)).Token(t.Context()); err != nil {
-						t.Fatalf("once the server works again: %v", err)
-					}
-				}
+				x.isOver(t, c, users, quiet)
 			})
 		})
+	}
+}
+
+// isOver checks that nothing is left of the hostile server's doings, beside as many
+// goroutines as there were before, and that everybody works once it is itself again.
+func (x *turncoat) isOver(t *testing.T, c *client.Client, users, quiet int) {
+	t.Helper()
+	x.hostile.CloseIdleConnections()
+	if left := goroutines() - quiet; left > 5 { // the runtime has some of its own for cleanups
+		t.Errorf("%d goroutines are left", left)
+	}
+	x.mood.Store(nil)
+	time.Sleep(2 * time.Hour) // no server is believed that it needs longer
+	for i := range users {
+		if _, err := c.Account(name(i)).Token(t.Context()); err != nil {
+			t.Fatalf("once the server works again: %v", err)
+		}
 	}
 }
 

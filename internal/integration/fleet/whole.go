@@ -12,6 +12,7 @@ import (
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/client/clienttest"
 	"github.com/regrant/regrant/internal/record"
+	"github.com/regrant/regrant/tokenstore"
 )
 
 // KeepsWhole logs in and renews, at a server whose answers have every member that a
@@ -61,6 +62,21 @@ func KeepsWhole(t *testing.T, open Open, place string, more int) {
 		if !slices.Contains(rec.Requested, "offline_access") || rec.Identity == nil || rec.Identity.Subject == "" {
 			t.Errorf("of the login, the scopes %q and the identity %+v are kept", rec.Requested, rec.Identity)
 		}
+	}
+}
+
+// Lists checks that a store lists one grant under its key, and nothing else.
+func Lists(t *testing.T, s tokenstore.Lister, key tokenstore.Key) {
+	t.Helper()
+	var listed []tokenstore.Key
+	for k, err := range s.List(t.Context(), key) {
+		if err != nil {
+			t.Error(err)
+		}
+		listed = append(listed, k)
+	}
+	if !slices.Equal(listed, []tokenstore.Key{key}) {
+		t.Errorf("List yielded %v", listed)
 	}
 }
 

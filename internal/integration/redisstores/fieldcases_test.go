@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -96,16 +95,7 @@ func TestFieldCase_AzureAD_microsoft_authentication_library_for_go_423_WhatAnEar
 	if string(data) != sealed || v != version || err != nil {
 		t.Errorf("Load returned %q, version %q, %v", data, v, err)
 	}
-	var listed []tokenstore.Key
-	for k, err := range s.List(t.Context(), key) {
-		if err != nil {
-			t.Error(err)
-		}
-		listed = append(listed, k)
-	}
-	if !slices.Equal(listed, []tokenstore.Key{key}) {
-		t.Errorf("List yielded %v", listed)
-	}
+	fleet.Lists(t, s, key)
 	if v, err = s.Save(t.Context(), key, []byte("new"), v); err != nil {
 		t.Fatal(err)
 	}

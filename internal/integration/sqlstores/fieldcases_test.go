@@ -2,12 +2,10 @@ package sqlstores_test
 
 import (
 	"encoding/hex"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/regrant/regrant/internal/integration/fleet"
-	"github.com/regrant/regrant/tokenstore"
 	"github.com/regrant/regrant/tokenstore/sqlstore"
 )
 
@@ -67,16 +65,7 @@ func (d *database) goldenRow(t *testing.T) {
 	if string(data) != sealed || v != "56WMLQD2QJ2UKQVLDJMPOUE7RS" || err != nil {
 		t.Errorf("Load returned %q, version %q, %v", data, v, err)
 	}
-	var listed []tokenstore.Key
-	for k, err := range s.List(t.Context(), key) {
-		if err != nil {
-			t.Error(err)
-		}
-		listed = append(listed, k)
-	}
-	if !slices.Equal(listed, []tokenstore.Key{key}) {
-		t.Errorf("List yielded %v", listed)
-	}
+	fleet.Lists(t, s, key)
 	large := strings.Repeat("a larger record", 1<<10)
 	if _, err := s.Save(t.Context(), key, []byte(large), v); err != nil {
 		t.Error(err)

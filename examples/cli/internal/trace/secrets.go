@@ -157,7 +157,8 @@ func (s *secrets) in(text string) bool {
 // escape is a character in the notation of a URL, of JSON or of HTML.
 var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|&#?[0-9A-Za-z]+;`)
 
-// unescaped returns text with one layer of escaping undone.
+// unescaped returns text with one layer of escaping undone. The module does the same
+// before it quotes a server, in a package that a program cannot import.
 func unescaped(text string) string {
 	return escape.ReplaceAllStringFunc(text, func(e string) string {
 		switch {
