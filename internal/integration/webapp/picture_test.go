@@ -24,11 +24,13 @@ import (
 
 var update = flag.Bool("update", false, "take the picture in the READMEs anew, which takes two minutes")
 
-// TestThePictureInTheReadmes takes it anew with -update, of a run in which no call
-// fails. Without it there is nothing to compare: it shows the time of day.
+// TestThePictureInTheReadmes takes the picture as soon as the job runs, and throws it
+// away: there is nothing to compare, since it shows the time of day. With -update it
+// waits for more to show, and keeps what it has seen if no call has failed.
 func TestThePictureInTheReadmes(t *testing.T) {
-	if !*update {
-		t.Skip("with -update")
+	progress := "of 40"
+	if *update {
+		progress = "Round 35 of 40"
 	}
 	c := startChromium(t)
 	app := start(t, c.program)
@@ -41,14 +43,14 @@ func TestThePictureInTheReadmes(t *testing.T) {
 	}
 	b.press("Run it now")
 	b.press("Run the job")
-	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(b.text(), "Round 35 of 40"); time.Sleep(time.Second) {
+	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(b.text(), progress); time.Sleep(time.Second) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the job does not come to its round 35\n%s", b.where())
+			t.Fatalf("the job does not come to %q\n%s", progress, b.where())
 		}
 		b.press("Refresh")
 	}
 	b.sees("All 4 work.")
-	if failed := b.failedCalls(); failed != "0 0 0 0" {
+	if failed := b.failedCalls(); *update && failed != "0 0 0 0" {
 		t.Fatalf("calls that failed: %s", failed)
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -66,6 +68,9 @@ func TestThePictureInTheReadmes(t *testing.T) {
 	var out bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small); err != nil {
 		t.Fatal(err)
+	}
+	if !*update {
+		return
 	}
 	if err := os.WriteFile(filepath.Join(lab.Root(t), "examples", "web", "connections.png"), out.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
